@@ -14,6 +14,7 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ringfence import clock
 from ringfence.errors import BusyError, RingfenceError
 
 _CHUNK_BYTES = 1 << 20
@@ -125,28 +126,37 @@ def bytes_text(count: int) -> str:
 
 
 @contextlib.contextmanager
-def lock(path: Path, *, purpose: str) -> Iterator[None]:
-    """Hold an exclusive lock for as long as the block runs; `BusyError` at once when another process has it.
+def lock(path: Path, *, purpose: str, wait_s: float = 0) -> Iterator[None]:
+    """Hold an exclusive lock for as long as the block runs; `BusyError` when another has it for ``wait_s`` or longer.
 
     The lock is the kernel's (flock), so a holder that died does not block. The file names the holder for the message.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "r+b", buffering=0) as file:
-        try:
-            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise
-            raise BusyError(
-                f"another process is doing this already: {holder(path) or 'holder unknown'}",
-                hint="wait for it to end, or look at it with 'ringfence status'",
-            ) from None
+        deadline = clock.monotonic_s() + wait_s
+        while not _try_lock(file.fileno()):
+            if clock.monotonic_s() >= deadline:
+                raise BusyError(
+                    f"another process is doing this already: {holder(path) or 'holder unknown'}",
+                    hint="wait for it to end, or look at it with 'ringfence status'",
+                )
+            clock.pause(0.02)
         file.truncate(0)
         file.write(json.dumps({"pid": os.getpid(), "purpose": purpose}).encode())
         try:
             yield
         finally:
             file.truncate(0)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            raise
+        return False
+    return True
 
 
 def holder(path: Path) -> str | None:
@@ -165,11 +175,6 @@ def is_locked(path: Path) -> bool:
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in (errno.EAGAIN, errno.EACCES):
-            raise
-        return True
+        return not _try_lock(descriptor)
     finally:
         os.close(descriptor)
-    return False

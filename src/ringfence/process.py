@@ -105,6 +105,7 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     stdin: bytes | None = None,
+    stdout_to: IO[bytes] | None = None,
     run_as: Account | None = None,
     check: bool = True,
     on_tick: Callable[[], None] | None = None,
@@ -112,16 +113,18 @@ def run(
     """Run a program to its end and return what it printed.
 
     ``timeout_s`` is mandatory: nothing may hang. ``on_tick`` is called about five times a second while waiting, for
-    progress. ``run_as`` needs root. With ``check`` a non-zero exit raises. Any exception, Ctrl-C too, first ends the
-    program. Raises `ProgramError`.
+    progress. ``stdout_to`` is an open file that gets every byte the program prints, where a text of limited length will
+    not do (file names are bytes, and a list of them may be long). ``run_as`` needs root. With ``check`` a non-zero exit
+    raises. Any exception, Ctrl-C too, first ends the program. Raises `ProgramError`.
     """
     line = tuple(str(a) for a in argv)
     if not Path(line[0]).is_absolute():
         raise InternalError(f"program path is not absolute: {line[0]!r}")
     started = clock.monotonic_s()
-    child = _start(line, env=env, cwd=cwd, stdin=stdin, run_as=run_as)
-    assert child.stdout is not None and child.stderr is not None
-    out, err = _Tail(child.stdout, CAPTURE_LIMIT_BYTES), _Tail(child.stderr, CAPTURE_LIMIT_BYTES)
+    child = _start(line, env=env, cwd=cwd, stdin=stdin, stdout_to=stdout_to, run_as=run_as)
+    assert child.stderr is not None
+    out = _Tail(child.stdout, CAPTURE_LIMIT_BYTES) if child.stdout is not None else None
+    err = _Tail(child.stderr, CAPTURE_LIMIT_BYTES)
     try:
         if stdin is not None:
             _feed(child, stdin)
@@ -137,7 +140,7 @@ def run(
     done = Completed(
         argv=line,
         exit_code=child.returncode,
-        stdout=out.text(5),
+        stdout=out.text(5) if out is not None else "",
         stderr=err.text(5),
         seconds=clock.monotonic_s() - started,
     )
@@ -161,6 +164,7 @@ def _start(
     env: Mapping[str, str] | None,
     cwd: Path | None,
     stdin: bytes | None,
+    stdout_to: IO[bytes] | None,
     run_as: Account | None,
 ) -> subprocess.Popen[bytes]:
     try:
@@ -169,7 +173,7 @@ def _start(
             env=dict(env) if env is not None else clean_environment(),
             cwd=cwd,
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.PIPE if stdout_to is None else stdout_to,
             stderr=subprocess.PIPE,
             start_new_session=True,
             user=run_as.uid if run_as else None,

@@ -1,0 +1,1 @@
+"""Where an environment's server runs, and how it is made, started and stopped."""

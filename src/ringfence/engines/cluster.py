@@ -1,0 +1,143 @@
+"""One PostgreSQL data directory: how it is made, its settings, its postmaster."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ringfence import files, process
+from ringfence.engines.model import EnvironmentName
+from ringfence.errors import EngineError
+from ringfence.postgres import capability
+from ringfence.postgres.programs import Programs
+from ringfence.process import Account, ProgramError
+
+SETTINGS_FILE = "ringfence.conf"
+_INCLUDE = f"\n# Written by ringfence; its settings come last and so hold.\ninclude_if_exists = '{SETTINGS_FILE}'\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Postmaster:
+    """What ``postmaster.pid`` says. The file outlives a server that was killed, so it proves nothing by itself."""
+
+    pid: int
+    port: int
+
+
+def data_version(data: Path) -> int | None:
+    """The major that made the data directory, or None where there is none. Raises EngineError for a damaged one."""
+    try:
+        text = (data / "PG_VERSION").read_text("ascii").strip()
+    except FileNotFoundError:
+        if data.is_dir() and any(data.iterdir()):
+            raise EngineError(
+                f"{data} is not empty and not a PostgreSQL data directory (no PG_VERSION)",
+                hint="move it away; nothing is deleted by this tool",
+            ) from None
+        return None
+    if not text.isdigit():
+        raise EngineError(f"{data / 'PG_VERSION'} says {text[:40]!r}; expected a PostgreSQL major such as 18")
+    return int(text)
+
+
+def initdb(programs: Programs, data: Path, *, superuser: str, password: str, run_as: Account | None) -> None:
+    """Make a cluster: UTF-8, C collation (no change of a system library can reorder its indexes), SCRAM, checksums."""
+    locale = ["--locale=C.UTF-8"]
+    if capability.has_builtin_locales(programs.major):
+        locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+    password_file = data.with_name(f".password-{secrets.token_hex(4)}")
+    files.write_atomic(password_file, password.encode())
+    if run_as:
+        os.chown(password_file, run_as.uid, run_as.gid)
+    line: list[str | Path] = [programs.path("initdb"), "-D", data, "-U", superuser, f"--pwfile={password_file}"]
+    line += ["-A", "scram-sha-256", "--data-checksums", "-E", "UTF8", *locale]
+    try:
+        process.run(line, timeout_s=120, run_as=run_as, cwd=data.parent)
+    except ProgramError as error:
+        raise EngineError(f"cannot make a server in {data.parent}: {error.message}") from error
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            password_file.unlink()
+    with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
+        file.write(_INCLUDE)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def server_settings(*, project: str, environment: EnvironmentName, port: int, host: str) -> dict[str, str]:
+    """The settings an embedded server runs with (pure)."""
+    settings = {
+        "listen_addresses": host,
+        "port": str(port),
+        "unix_socket_directories": "",
+        "cluster_name": f"{project}-{environment}",
+        "password_encryption": "scram-sha-256",
+        # pg_dump locks every table in one transaction; the default runs out near 6,400 tables and sessions.
+        "max_locks_per_transaction": "256",
+        "log_line_prefix": "%m [%p] %u@%d %a %h ",
+        "log_connections": "on",
+        "log_disconnections": "on",
+    }
+    if environment == "test":
+        # Disposable data: a crash may cost the last commits, and tables filled in the transaction that made them
+        # need no WAL, which makes every reseed faster.
+        settings |= {"synchronous_commit": "off", "wal_level": "minimal", "max_wal_senders": "0"}
+    return settings
+
+
+def write_settings(data: Path, settings: Mapping[str, str], *, owner: Account | None) -> None:
+    """Write the settings file where it differs from what is there."""
+    lines = ["# Written by ringfence at every start; changes made here are lost."]
+    lines += ["{} = '{}'".format(name, value.replace("'", "''")) for name, value in settings.items()]
+    text = ("\n".join(lines) + "\n").encode()
+    path = data / SETTINGS_FILE
+    if path.exists() and path.read_bytes() == text:
+        return
+    files.write_atomic(path, text)
+    if owner:
+        os.chown(path, owner.uid, owner.gid)
+
+
+def read_postmaster(data: Path) -> Postmaster | None:
+    """Read ``postmaster.pid``; None where it is absent or torn."""
+    try:
+        lines = (data / "postmaster.pid").read_text("utf-8", "replace").splitlines()
+        return Postmaster(pid=int(lines[0]), port=int(lines[3]))
+    except (FileNotFoundError, IndexError, ValueError):
+        return None
+
+
+def is_live(postmaster: Postmaster, data: Path) -> bool:
+    """Whether that process is the server of this directory: alive, and standing in it as every postmaster does.
+
+    Where the working directory of a process cannot be seen (no /proc) being alive has to do.
+    """
+    if not process.is_alive(postmaster.pid):
+        return False
+    where = process.working_directory(postmaster.pid)
+    if where is None:
+        return not Path("/proc/self").exists()
+    return where == data.resolve()
+
+
+def is_doubtful(postmaster: Postmaster) -> bool:
+    """Whether the process is alive but where it stands cannot be seen, so that it may be a server after all."""
+    return process.is_alive(postmaster.pid) and process.working_directory(postmaster.pid) is None
+
+
+def was_not_shut_down(data: Path) -> bool:
+    """Whether a ``postmaster.pid`` was left behind: the server was killed, or the machine lost power."""
+    return (data / "postmaster.pid").exists()
+
+
+def log_tail(log: Path, lines: int = 4) -> str:
+    """The last lines of a server's log, joined into one."""
+    try:
+        text = log.read_bytes()[-8192:].decode("utf-8", "replace")
+    except OSError:
+        return "(no log)"
+    return " | ".join(text.strip().splitlines()[-lines:]) or "(empty)"

@@ -1,0 +1,215 @@
+"""The engine ``embedded``: a PostgreSQL server of one's own on this machine, from binaries that are already here.
+
+It listens on 127.0.0.1 only and has no Unix socket at all, so that there is one door and that door asks for a SCRAM
+password. Data checksums are on. ``initdb`` works in a staging directory that is renamed when it is whole.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ringfence import files, process
+from ringfence.engines import account as accounts
+from ringfence.engines import cluster, ports
+from ringfence.engines.model import EngineStatus, EnvironmentName, Started
+from ringfence.errors import EngineError
+from ringfence.postgres import programs as program_sets
+from ringfence.postgres import target as targets
+from ringfence.postgres.connection import connect
+from ringfence.postgres.identity import read_identity
+from ringfence.postgres.programs import Programs
+from ringfence.postgres.target import PassEntry, Target
+from ringfence.process import Account, ProgramError
+
+HOST = "127.0.0.1"
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddedEngine:
+    """One environment's server. ``superuser`` is the cluster's bootstrap role: the admin role of production, the test
+    role of test."""
+
+    project: str
+    environment: EnvironmentName
+    base: Path
+    port: int
+    superuser: str
+    passfile: Path
+    available: Sequence[Programs]
+
+    def target(self, database: str = "postgres", user: str | None = None) -> Target:
+        """Where the server's bootstrap role (or ``user``) connects."""
+        return Target(host=HOST, port=self.port, database=database, user=user or self.superuser, passfile=self.passfile)
+
+    @property
+    def data(self) -> Path:
+        """PostgreSQL's own data directory."""
+        return self.base / "data"
+
+    def status(self) -> EngineStatus:
+        """Read from the files of the server; nothing is started and nobody connects."""
+        version = cluster.data_version(self.data)
+        running = cluster.read_postmaster(self.data) if version else None
+        live = running if running and cluster.is_live(running, self.data) else None
+        note = f"it listens on port {live.port}, not on {self.port}" if live and live.port != self.port else None
+        return EngineStatus(
+            environment=self.environment,
+            engine="embedded",
+            state="absent" if version is None else "running" if live else "stopped",
+            host=HOST,
+            port=live.port if live else self.port,
+            pid=live.pid if live else None,
+            server_version=str(version) if version else None,
+            data_directory=self.data if version else None,
+            note=note,
+        )
+
+    def start(self) -> Started:
+        """Make the server where there is none, start it where it does not run, and prove that it is the one meant.
+
+        Raises EngineError with what to do: no binaries, port in use, a foreign or stale process, a damaged directory.
+        """
+        base_account = accounts.server_account(self.environment)
+        base = accounts.make_base(self.base, base_account)
+        lock_file = self.base.parent / f".{self.environment}.lock"
+        with files.lock(lock_file, purpose=f"starting {self.environment}"):
+            version = cluster.data_version(base / "data")
+            programs = accounts.reachable_programs(program_sets.choose(self.available, major=version), base_account)
+            live = self._live(base)
+            created = version is None
+            if live is None:
+                self._require_port()
+                if created:
+                    self._create(base, programs, base_account)
+                notes = self._launch(base, programs, base_account)
+            else:
+                notes = ()
+            self._prove(base)
+        if created:
+            notes = (f"made a PostgreSQL {programs.major}.{programs.minor} server in {base}", *notes)
+        return Started(created=created, started=live is None, notes=notes)
+
+    def stop(self) -> bool:
+        """Stop the server (fast: open transactions are rolled back). False when it did not run."""
+        if cluster.data_version(self.data) is None:
+            return False
+        base_account = accounts.server_account(self.environment)
+        base = self.base.resolve()
+        running = cluster.read_postmaster(base / "data")
+        if running is None or not cluster.is_live(running, base / "data"):
+            return False
+        programs = accounts.reachable_programs(
+            program_sets.choose(self.available, major=cluster.data_version(base / "data")), base_account
+        )
+        try:
+            process.run(
+                [
+                    programs.path("pg_ctl"),
+                    "-D",
+                    base / "data",
+                    "-m",
+                    "fast",
+                    "-w",
+                    "-t",
+                    str(STOP_TIMEOUT_S),
+                    "-s",
+                    "stop",
+                ],
+                timeout_s=STOP_TIMEOUT_S + 10,
+                run_as=base_account,
+                cwd=base,
+            )
+        except ProgramError as error:
+            raise EngineError(
+                f"{self.environment} did not stop: {error.message}", hint=f"the server's log is {base / 'server.log'}"
+            ) from error
+        return True
+
+    def _live(self, base: Path) -> cluster.Postmaster | None:
+        running = cluster.read_postmaster(base / "data")
+        if running is None or not cluster.is_live(running, base / "data"):
+            if running and cluster.is_doubtful(running):
+                raise EngineError(
+                    f"{base / 'data' / 'postmaster.pid'} names process {process.describe(running.pid)}, "
+                    "which is alive and cannot be told from a server of this directory",
+                    hint="if that process is no PostgreSQL server of this directory, remove the file and try again",
+                )
+            return None
+        if running.port != self.port:
+            raise EngineError(
+                f"{self.environment} is running on port {running.port}, but ringfence.toml says {self.port}",
+                hint=f"'ringfence down {self.environment}', then 'ringfence up' starts it on {self.port}",
+            )
+        return running
+
+    def _require_port(self) -> None:
+        if ports.is_free(self.port, HOST):
+            return
+        who = ports.listener(self.port)
+        raise EngineError(
+            f"port {self.port} of {self.environment} is in use" + (f" by process {who}" if who else ""),
+            hint=f"stop that process, or give {self.environment} another db_port in ringfence.toml",
+        )
+
+    def _create(self, base: Path, programs: Programs, base_account: Account | None) -> None:
+        password = secrets.token_urlsafe(24)
+        # The password is on disk before the server is: a server that nobody can enter would be of no use.
+        targets.add_passwords(
+            self.passfile,
+            [PassEntry(host=h, port=self.port, user=self.superuser, password=password) for h in (HOST, "localhost")],
+        )
+        for leftover in base.glob("data.partial-*"):
+            shutil.rmtree(leftover)
+        staged = base / f"data.partial-{secrets.token_hex(4)}"
+        cluster.initdb(programs, staged, superuser=self.superuser, password=password, run_as=base_account)
+        staged.rename(base / "data")
+        files.fsync_directory(base)
+
+    def _launch(self, base: Path, programs: Programs, base_account: Account | None) -> tuple[str, ...]:
+        cluster.write_settings(
+            base / "data",
+            cluster.server_settings(project=self.project, environment=self.environment, port=self.port, host=HOST),
+            owner=base_account,
+        )
+        crashed = cluster.was_not_shut_down(base / "data")
+        log = base / "server.log"
+        try:
+            process.run(
+                [
+                    programs.path("pg_ctl"),
+                    "-D",
+                    base / "data",
+                    "-w",
+                    "-t",
+                    str(START_TIMEOUT_S),
+                    "-s",
+                    "-l",
+                    log,
+                    "start",
+                ],
+                timeout_s=START_TIMEOUT_S + 10,
+                run_as=base_account,
+                cwd=base,
+            )
+        except ProgramError as error:
+            raise EngineError(
+                f"{self.environment} did not start: {error.message}; its log ends: {cluster.log_tail(log)}",
+                hint=f"the whole log is {log}",
+            ) from error
+        return ("it was not shut down cleanly last time; PostgreSQL recovered it",) if crashed else ()
+
+    def _prove(self, base: Path) -> None:
+        # That something answers on the port is not enough: it must be the server of this directory.
+        with connect(self.target()) as connection:
+            identity = read_identity(connection)
+        if identity.data_directory is None or Path(identity.data_directory).resolve() != (base / "data").resolve():
+            raise EngineError(
+                f"port {self.port} is answered by a server of {identity.data_directory}, not of {base / 'data'}",
+                hint=f"stop that server, or give {self.environment} another db_port in ringfence.toml",
+            )

