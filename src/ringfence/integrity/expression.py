@@ -19,7 +19,7 @@ Every other type is hashed by the text its own output function gives, under pinn
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -135,50 +135,55 @@ class _Value:
     element: str | None = None
 
 
-def row_hashes(columns: Sequence[Column], seeds: Seeds) -> tuple[Fragment, sql.Composed, sql.Composed]:
-    """What to select from, and the two 64-bit hashes of a row of it, for ``columns`` in the given order.
+@dataclass(frozen=True, kw_only=True)
+class RowHashes:
+    """Two 64-bit hashes of a row as SQL expressions over what `rows_of` selects from."""
 
-    The first fragment is ``{table} AS __ringfence`` with ``{table}`` open, or a subquery over it in which every value
-    that is costly to make (the text of a jsonb, an enum, a range …) is made once for both hashes; ``OFFSET 0`` keeps
-    the planner from making it twice.
-    """
+    first: sql.Composed
+    second: sql.Composed
+    made: sql.Composed | None
+    """The select list of a subquery that makes costly values once for both hashes; None where none is costly."""
+
+
+def row_hashes(columns: Sequence[Column], seeds: Seeds, *, only: Collection[str] | None = None) -> RowHashes:
+    """The hashes of a row of ``columns`` in the given order, or of the columns in ``only`` of such a row."""
     values = [_value(c) for c in columns]
+    made: sql.Composed | None = None
     if any(v.computed for v in values):
         names = [sql.Identifier(f"v{i}") for i in range(len(values))]
-        selected = sql.SQL(", ").join(
-            sql.SQL("{} AS {}").format(v.fragment, n) for v, n in zip(values, names, strict=True)
-        )
-        source: Fragment = sql.SQL("(SELECT {} FROM ").format(selected)
+        made = sql.SQL(", ").join(sql.SQL("{} AS {}").format(v.fragment, n) for v, n in zip(values, names, strict=True))
         fragments: list[Fragment] = [sql.SQL("__made.{}").format(n) for n in names]
     else:
-        source = sql.SQL("")
         fragments = [v.fragment for v in values]
-    first, second = (
-        _chain([(v, f) for v, f in zip(values, fragments, strict=True)], seed) for seed in (seeds.first, seeds.second)
-    )
-    return source, first, second
+    chosen = [(v, f) for c, v, f in zip(columns, values, fragments, strict=True) if only is None or c.name in only]
+    return RowHashes(first=_chain(chosen, seeds.first), second=_chain(chosen, seeds.second), made=made)
 
 
-def digest_query(
-    schema: str, name: str, columns: Sequence[Column], seeds: Seeds, *, blocks: tuple[int, int | None] | None
-) -> sql.Composed:
-    """A query that gives count, first sum and second sum over a table's own rows (ONLY).
+def rows_of(schema: str, name: str, hashes: RowHashes, *, blocks: tuple[int, int | None] | None = None) -> sql.Composed:
+    """What stands behind FROM: a table's own rows (ONLY), or a subquery over them in which every value that is costly
+    to make (the text of a jsonb, an enum, a range …) is made once; ``OFFSET 0`` keeps the planner from making it twice.
 
     ``blocks`` limits it to rows in blocks from the first number up to, not including, the second (None: to the end).
     """
-    source, first, second = row_hashes(columns, seeds)
-    table = sql.SQL("ONLY {} AS {}").format(sql.Identifier(schema, name), _TABLE)
-    rows: sql.Composed = sql.SQL("{}").format(table)
+    rows = sql.SQL("ONLY {} AS {}").format(sql.Identifier(schema, name), _TABLE)
     if blocks is not None:
         conditions = [sql.SQL("{}.ctid >= {}").format(_TABLE, _tid(blocks[0]))]
         if blocks[1] is not None:
             conditions.append(sql.SQL("{}.ctid < {}").format(_TABLE, _tid(blocks[1])))
         rows += sql.SQL(" WHERE ") + sql.SQL(" AND ").join(conditions)
-    if source != sql.SQL(""):
-        rows = sql.Composed([source, rows, sql.SQL(" OFFSET 0) AS __made")])
+    if hashes.made is None:
+        return rows
+    return sql.SQL("(SELECT {} FROM {} OFFSET 0) AS __made").format(hashes.made, rows)
+
+
+def digest_query(
+    schema: str, name: str, columns: Sequence[Column], seeds: Seeds, *, blocks: tuple[int, int | None] | None
+) -> sql.Composed:
+    """A query that gives count, first sum and second sum over a table's own rows, or over those of some blocks."""
+    hashes = row_hashes(columns, seeds)
     return sql.SQL(
         "SELECT pg_catalog.count(*), coalesce(pg_catalog.sum({}), 0), coalesce(pg_catalog.sum({}), 0) FROM {}"
-    ).format(first, second, rows)
+    ).format(hashes.first, hashes.second, rows_of(schema, name, hashes, blocks=blocks))
 
 
 def _tid(block: int) -> sql.Composed:

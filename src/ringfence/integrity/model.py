@@ -55,6 +55,7 @@ class Observation:
     seeds: Seeds
     algorithm: int
     wal_position: str
+    locale: Mapping[str, str]
     tables: tuple[TableDigest, ...]
     state: State
 

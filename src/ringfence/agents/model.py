@@ -1,0 +1,108 @@
+"""What an agent is, what it is given of the test environment, and how it ended."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ringfence.errors import UsageError
+
+Outcome = Literal["done", "failed", "timed-out", "not-started"]
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,79}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentSpec:
+    """One configured agent: its name, its command as an argument list (never a shell line), its time limit."""
+
+    name: str
+    command: tuple[str, ...]
+    timeout_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestAccess:
+    """Where the test environment is and how an agent gets in. There is no such thing for production."""
+
+    __test__ = False  # the name begins with "Test", but this is nothing for pytest to collect
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str = field(repr=False)
+    web_port: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentResult:
+    """How one agent ended.
+
+    ``processes_ended`` counts what was still running when the agent itself had ended and was killed then.
+    ``all_ended`` says whether it is proven that no process of the agent is left; where it is False something may still
+    write, so a verification that follows proves less. ``output_bytes`` is what the agent printed, ``truncated`` whether
+    the file holds less than that.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    outcome: Outcome
+    exit_code: int | None
+    started_at: str
+    ended_at: str
+    seconds: float
+    output_file: str | None
+    output_bytes: int
+    truncated: bool
+    processes_ended: int
+    all_ended: bool
+    reasons: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the agent itself ended well; says nothing about production."""
+        return self.outcome == "done"
+
+    def to_json(self) -> dict[str, object]:
+        """The result with the keys of the journal and of ``--json``."""
+        return {
+            "name": self.name,
+            "command": list(self.command),
+            "outcome": self.outcome,
+            "exit_code": self.exit_code,
+            "started_at": self.started_at,
+            "ended_at": self.ended_at,
+            "seconds": round(self.seconds, 3),
+            "output_file": self.output_file,
+            "output_bytes": self.output_bytes,
+            "truncated": self.truncated,
+            "processes_ended": self.processes_ended,
+            "all_ended": self.all_ended,
+            "reasons": list(self.reasons),
+        }
+
+
+def file_word(text: str, *, what: str) -> str:
+    """An agent's name or an issue as part of a file name; `UsageError` where it could lead elsewhere.
+
+    Letters, digits, ``.``, ``_`` and ``-``, at most 80, not beginning with a dot or a dash.
+    """
+    if not _NAME.fullmatch(text):
+        raise UsageError(
+            f"{what} cannot be part of a file name: {text[:100]!r}",
+            hint="use letters, digits, '.', '_' and '-', at most 80, not beginning with '.' or '-'",
+        )
+    return text
+
+
+def issue_word(issue: str | None) -> str:
+    """The issue as it stands in file names; a run without one is ``manual``."""
+    return "manual" if issue is None else file_word(issue, what="the issue")
+
+
+def shown_path(path: Path, worktree: Path) -> str:
+    """A path as people and agents in the work tree would write it."""
+    return path.relative_to(worktree).as_posix() if path.is_relative_to(worktree) else str(path)

@@ -1,0 +1,66 @@
+"""pg_dump and reading its archive back. A listing (``pg_restore -l``) proves nothing: it accepts half an archive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ringfence import files, process
+from ringfence.errors import BackupError
+from ringfence.postgres.programs import Programs
+from ringfence.postgres.target import Target
+from ringfence.process import ProgramError
+
+LOCK_WAIT_S = 10
+
+
+def dump(
+    programs: Programs,
+    source: Target,
+    path: Path,
+    *,
+    snapshot: str,
+    timeout_s: float,
+    on_bytes: Callable[[int], None] | None = None,
+) -> None:
+    """Write the database as the exported snapshot shows it into ``path`` (custom format, whole database).
+
+    Waits for locks at most `LOCK_WAIT_S` and then fails with the table's name. ``on_bytes`` is called with the size of
+    the file so far, several times a second; what it raises ends the dump. Raises BackupError (5).
+    """
+
+    def tick() -> None:
+        if on_bytes:
+            on_bytes(path.stat().st_size if path.exists() else 0)
+
+    line: list[str | Path] = [
+        programs.path("pg_dump"),
+        "--format=custom",
+        f"--snapshot={snapshot}",
+        f"--lock-wait-timeout={LOCK_WAIT_S * 1000}",
+        "--no-password",
+        f"--file={path}",
+        f"--dbname={source.conninfo()}",
+    ]
+    try:
+        process.run(line, timeout_s=timeout_s, env=process.clean_environment(), on_tick=tick)
+    except ProgramError as error:
+        hint = None
+        if "statement timeout" in error.message or "lock timeout" in error.message:
+            hint = "another session holds a lock on that table; end its transaction and try again"
+        elif "version mismatch" in error.message:
+            hint = "install the client programs of the server's PostgreSQL version or newer"
+        elif "No space left" in error.message:
+            hint = f"{files.bytes_text(files.free_bytes(path.parent))} are free in {path.parent.parent}"
+        elif "out of shared memory" in error.message:
+            hint = "raise max_locks_per_transaction on the server; every table takes a lock"
+        raise BackupError(f"backup not made: {error.message}", hint=hint) from error
+
+
+def read_in_full(programs: Programs, path: Path, *, timeout_s: float) -> None:
+    """Read every byte of an archive as a restore would, into nothing. Raises BackupError (5) for a damaged one."""
+    line: list[str | Path] = [programs.path("pg_restore"), "--format=custom", "--file=/dev/null", path]
+    try:
+        process.run(line, timeout_s=timeout_s, env=process.clean_environment())
+    except ProgramError as error:
+        raise BackupError(f"dump {path.name} is damaged: {error.message}") from error

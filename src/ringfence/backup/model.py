@@ -1,0 +1,136 @@
+"""A backup is a ``.dump`` file and its manifest. A dump without a manifest is not a backup."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ringfence import clock
+from ringfence.errors import BackupError
+
+SCHEMA = 1
+NO_ISSUE = "manual"
+_FIELDS: Mapping[str, type | tuple[type, ...]] = {
+    "id": str,
+    "sequence": int,
+    "project": str,
+    "database": str,
+    "issue": (str, type(None)),
+    "created_at": str,
+    "file": str,
+    "size_bytes": int,
+    "sha256": str,
+    "server_version": str,
+    "server_version_num": int,
+    "program_version": str,
+    "baseline": dict,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Everything known about one backup. ``baseline`` belongs to the room integrity and is carried as it is.
+
+    ``sequence`` orders backups: a clock can go back, a number that only grows cannot. ``size_bytes`` and ``sha256`` are of
+    the dump file, ``file`` is its name without a directory.
+    """
+
+    id: str
+    sequence: int
+    project: str
+    database: str
+    issue: str | None
+    created_at: dt.datetime
+    file: str
+    size_bytes: int
+    sha256: str
+    server_version: str
+    server_version_num: int
+    program_version: str
+    baseline: Mapping[str, Any]
+
+    def encode(self) -> bytes:
+        """The manifest as it stands on disk: JSON, UTF-8, keys in a fixed order."""
+        document = {
+            "schema": SCHEMA,
+            **{n: getattr(self, n) for n in _FIELDS if n != "baseline"},
+            "created_at": clock.iso(self.created_at),
+            "baseline": self.baseline,
+        }
+        return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "surrogatepass")
+
+
+def decode(data: bytes, *, name: str) -> Manifest:
+    """Read a manifest. Raises BackupError (5) naming what is wrong: torn JSON is never "no differences"."""
+    try:
+        document = json.loads(data.decode("utf-8", "surrogatepass"))
+    except ValueError as error:
+        raise BackupError(f"manifest {name} is not readable: {error}") from error
+    if not isinstance(document, dict):
+        raise BackupError(f"manifest {name} is not readable: it holds no object")
+    if document.get("schema") != SCHEMA:
+        raise BackupError(
+            f"manifest {name} has schema {document.get('schema')!r}; this version reads {SCHEMA}",
+            hint="it was written by another version of ringfence",
+        )
+    for field, kind in _FIELDS.items():
+        if not isinstance(document.get(field), kind) or isinstance(document.get(field), bool):
+            raise BackupError(f"manifest {name} is damaged: {field!r} is missing or of a wrong type")
+    try:
+        moment = clock.parse_iso(document["created_at"])
+    except ValueError as error:
+        raise BackupError(f"manifest {name} is damaged: 'created_at' is no time") from error
+    if not re.fullmatch(r"[0-9a-f]{64}", document["sha256"]) or not is_plain_name(document["file"]):
+        raise BackupError(f"manifest {name} is damaged: 'sha256' or 'file' is not what it must be")
+    return Manifest(**{n: document[n] for n in _FIELDS if n != "created_at"}, created_at=moment)
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a name is one path component of our own making, so that joining it to a directory stays inside."""
+    return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,250}", name) is not None
+
+
+def backup_id(database: str, issue: str | None, moment: dt.datetime) -> str:
+    """``inventory_backup_7_20261122T101530Z``: the seed's name, safe on any file system.
+
+    The issue has been checked (`[A-Za-z0-9._-]{1,80}`); of a database name only what is safe is kept.
+    """
+    safe = re.sub(r"[^A-Za-z0-9_-]+", "_", database)[:63].lstrip("-") or "database"
+    return f"{safe}_backup_{issue or NO_ISSUE}_{clock.compact(moment)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A manifest in the backup directory and what is known of the pair without reading the dump.
+
+    ``problem`` is None for a backup that can be used as far as a look can tell; ``manifest`` is None where the file
+    could not be read.
+    """
+
+    id: str
+    manifest: Manifest | None
+    manifest_path: Path
+    dump_path: Path | None
+    problem: str | None
+
+    def failing(self, problem: str) -> Entry:
+        """The same entry with a problem."""
+        return replace(self, problem=problem)
+
+    @property
+    def sequence(self) -> int:
+        """The order of making; 0 where the manifest cannot be read."""
+        return self.manifest.sequence if self.manifest else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A backup that stays, and why."""
+
+    id: str
+    reason: str

@@ -1,0 +1,46 @@
+"""pg_restore into a new, empty database. Nothing is ever restored into a database that holds something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ringfence import process
+from ringfence.errors import RestoreError
+from ringfence.postgres.programs import Programs
+from ringfence.postgres.target import Target
+from ringfence.process import ProgramError
+
+
+def restore(
+    programs: Programs,
+    dump: Path,
+    target: Target,
+    *,
+    jobs: int,
+    timeout_s: float,
+    on_tick: Callable[[], None] | None = None,
+) -> None:
+    """Restore an archive with owners and rights into ``target``, stopping at the first error.
+
+    The target must be empty and not yet in anybody's use: an error leaves it half filled, and the caller throws it
+    away. Raises RestoreError (6) with what PostgreSQL said.
+    """
+    line: list[str | Path] = [
+        programs.path("pg_restore"),
+        "--format=custom",
+        "--exit-on-error",
+        "--no-password",
+        f"--jobs={jobs}",
+        f"--dbname={target.conninfo()}",
+        dump,
+    ]
+    try:
+        process.run(line, timeout_s=timeout_s, env=process.clean_environment(), on_tick=on_tick)
+    except ProgramError as error:
+        hint = None
+        if "is not available" in error.message or "could not open extension control file" in error.message:
+            hint = "install that extension on the test server; production uses it"
+        elif "No space left" in error.message:
+            hint = "make room where the test server's data are"
+        raise RestoreError(f"restore of {dump.name} failed: {error.message}", hint=hint) from error

@@ -1,0 +1,227 @@
+"""The backup directory: staging, publishing, listing, removing. It never touches a file that no manifest lists.
+
+Order of writing: the dump is complete, synced and hashed before it gets its name; the copy of the manifest goes to the
+state directory; the manifest gets its name last. Order of removing: the manifest first, then the dump, then the copy.
+Whatever is killed in between leaves either a whole backup or something that is not taken for one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ringfence import files
+from ringfence.backup import model, retention
+from ringfence.backup.model import Entry, Manifest
+from ringfence.errors import BackupError
+
+MANIFEST_SUFFIX = ".manifest.json"
+_STAGING = ".staging-"
+_GOING = ".going"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupStore:
+    """``directory`` holds the pairs (`.backups`), ``copies`` a copy of each manifest outside the work tree."""
+
+    directory: Path
+    copies: Path
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the store for making or removing backups; what an interrupted predecessor left is cleared first.
+
+        Raises BusyError (4) when another process is at it and BackupError (5) when the directory cannot be used.
+        """
+        try:
+            files.ensure_private_directory(self.directory)
+            files.ensure_private_directory(self.copies)
+        except files.FileError as error:
+            raise BackupError(f"backup directory: {error.message}", hint=error.hint) from error
+        except OSError as error:
+            raise BackupError(f"backup directory {self.directory}: {error.strerror or error}") from error
+        with files.lock(self.directory / ".lock", purpose="making a backup"):
+            self._finish_removals()
+            for leftover in self.directory.glob(f"{_STAGING}*"):
+                if leftover.is_dir() and not leftover.is_symlink():
+                    shutil.rmtree(leftover)
+            yield
+
+    @contextlib.contextmanager
+    def staging(self) -> Iterator[Path]:
+        """A private directory beside the backups, gone at the end of the block whatever happens."""
+        place = self.directory / f"{_STAGING}{secrets.token_hex(6)}"
+        place.mkdir(mode=0o700)
+        try:
+            yield place
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+
+    def next_sequence(self) -> int:
+        """One more than any backup has or had, as far as the directory or the copies know."""
+        numbers = [e.sequence for e in self.entries()]
+        numbers += [m.sequence for m in map(_read_quietly, self._copies()) if m]
+        return max(numbers, default=0) + 1
+
+    def is_free(self, name: str) -> bool:
+        """Whether no backup has or had this id."""
+        return not any(
+            os.path.lexists(p) for p in (self._dump(name), self._manifest(name), self._copy(name), self._going(name))
+        )
+
+    def publish(self, staged: Path, manifest: Manifest) -> Entry:
+        """Give a finished dump its name, and then its manifest. Nothing of that name is ever replaced."""
+        dump = self.directory / manifest.file
+        data = manifest.encode()
+        files.write_atomic(self._copy(manifest.id), data)
+        try:
+            files.publish(staged, dump)
+            staged_manifest = staged.with_name("manifest")
+            files.write_atomic(staged_manifest, data)
+            files.publish(staged_manifest, self._manifest(manifest.id))
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self._copy(manifest.id).unlink()
+            raise BackupError(f"cannot publish {dump}: {error.strerror or error}") from error
+        return self.entry(manifest.id)
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Every manifest in the directory, newest first, and every copy whose manifest has gone."""
+        names = {p.name.removesuffix(MANIFEST_SUFFIX) for p in self.directory.glob(f"*{MANIFEST_SUFFIX}")}
+        names |= {p.name.removesuffix(MANIFEST_SUFFIX) for p in self._copies()}
+        found = [self.entry(n) for n in names if model.is_plain_name(n)]
+        return tuple(sorted(found, key=lambda e: (-e.sequence, e.id)))
+
+    def foreign(self) -> tuple[str, ...]:
+        """Names in the directory that no manifest lists; they are reported and left alone."""
+        if not self.directory.is_dir():
+            return ()
+        known = {".lock"}
+        for entry in self.entries():
+            known |= {entry.manifest_path.name} | ({entry.dump_path.name} if entry.dump_path else set())
+        return tuple(
+            sorted(p.name for p in self.directory.iterdir() if p.name not in known and not p.name.startswith(_STAGING))
+        )
+
+    def entry(self, name: str) -> Entry:
+        """One backup by id, with what a look at it shows: missing parts, sizes, a manifest unlike its copy."""
+        path = self._manifest(name)
+        found = Entry(id=name, manifest=None, manifest_path=path, dump_path=None, problem=None)
+        if not model.is_plain_name(name):
+            return found.failing("no such backup")
+        copy = _bytes(self._copy(name))
+        data = _bytes(path)
+        if data is None:
+            return found.failing("its manifest is gone" if copy is not None else "no such backup")
+        try:
+            manifest = model.decode(data, name=path.name)
+        except BackupError as error:
+            return found.failing(error.message)
+        dump = self.directory / manifest.file
+        found = Entry(id=name, manifest=manifest, manifest_path=path, dump_path=dump, problem=None)
+        problem = _problem(manifest, dump, name, data, copy)
+        return found.failing(problem) if problem else found
+
+    def newest(self) -> Entry:
+        """The newest backup that has no visible problem. Raises BackupError (5) where there is none."""
+        entries = self.entries()
+        for entry in entries:
+            if entry.problem is None:
+                return entry
+        if entries:
+            told = "; ".join(f"{e.id}: {e.problem}" for e in entries[:5])
+            raise BackupError(f"none of the {len(entries)} backups in {self.directory} can be used: {told}")
+        raise BackupError(f"there is no backup in {self.directory}", hint="make one with 'ringfence backup create'")
+
+    def get(self, name: str | None) -> Entry:
+        """The backup of that id (a file name will do), or the newest; BackupError (5) when it cannot be used."""
+        if name is None:
+            return self.newest()
+        plain = Path(name).name.removesuffix(MANIFEST_SUFFIX).removesuffix(".dump")
+        entry = self.entry(plain)
+        if entry.problem is not None:
+            raise BackupError(f"backup {plain}: {entry.problem}", hint="'ringfence backup list' shows what there is")
+        return entry
+
+    def rotate(self, *, keep: int, needed: Collection[str] = ()) -> retention.Rotation:
+        """Remove what the rules no longer keep. Call it only after the new backup is in place."""
+        decision = retention.rotate(self.entries(), keep=keep, needed=needed)
+        for name in decision.remove:
+            self._remove(name)
+        return decision
+
+    def _remove(self, name: str) -> None:
+        # The copy is renamed first: it says that the removal was ours, so that whoever finds half of it finishes it.
+        self._copy(name).rename(self._going(name))
+        files.fsync_directory(self.copies)
+        self._finish_removals()
+
+    def _finish_removals(self) -> None:
+        for going in sorted(self.copies.glob(f"*{_GOING}")):
+            manifest = _read_quietly(going)
+            if manifest is None or self._going(manifest.id) != going:
+                continue
+            for path in (self._manifest(manifest.id), self.directory / manifest.file):
+                with contextlib.suppress(FileNotFoundError):
+                    path.unlink()
+            files.fsync_directory(self.directory)
+            going.unlink()
+            files.fsync_directory(self.copies)
+
+    def _copies(self) -> list[Path]:
+        return list(self.copies.glob(f"*{MANIFEST_SUFFIX}"))
+
+    def _manifest(self, name: str) -> Path:
+        return self.directory / f"{name}{MANIFEST_SUFFIX}"
+
+    def _dump(self, name: str) -> Path:
+        return self.directory / f"{name}.dump"
+
+    def _copy(self, name: str) -> Path:
+        return self.copies / f"{name}{MANIFEST_SUFFIX}"
+
+    def _going(self, name: str) -> Path:
+        return self.copies / f"{name}{_GOING}"
+
+
+def _problem(manifest: Manifest, dump: Path, name: str, data: bytes, copy: bytes | None) -> str | None:
+    if manifest.id != name or manifest.file != f"{name}.dump":
+        return "its manifest is that of another backup"
+    if copy is None:
+        return "there is no copy of its manifest in the state directory, so it was not made here"
+    if copy != data:
+        return "its manifest differs from the copy in the state directory: it was altered"
+    try:
+        info = os.lstat(dump)
+    except FileNotFoundError:
+        return "its dump is gone"
+    if not stat.S_ISREG(info.st_mode):
+        return "its dump is no regular file"
+    if info.st_size != manifest.size_bytes:
+        return f"its dump has {info.st_size} bytes, the manifest says {manifest.size_bytes}"
+    return None
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read() if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+
+
+def _read_quietly(path: Path) -> Manifest | None:
+    data = _bytes(path)
+    if data is None:
+        return None
+    try:
+        return model.decode(data, name=path.name)
+    except BackupError:
+        return None

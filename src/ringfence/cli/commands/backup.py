@@ -1,0 +1,93 @@
+"""``backup create``, ``list`` and ``verify``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ringfence import files
+from ringfence.backup.retention import rotate
+from ringfence.cli.options import Config, Issue, Json, begin, exits
+from ringfence.report import documents, text
+from ringfence.workflow import backup as work
+from ringfence.workflow import reseed as reseeding
+from ringfence.workflow.issue import find_issue
+
+Which = Annotated[str | None, typer.Argument(metavar="[ID]", help="The backup; the newest when left out.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command group."""
+    group = typer.Typer(
+        no_args_is_help=True, help="Make backups of production with their baseline; list and check them."
+    )
+    group.command(
+        epilog=exits(
+            "0  the backup is in place and was read back in full",
+            "2  usage or configuration",
+            "4  another backup is being made",
+            "5  no backup was made; older ones are untouched",
+            "7  the database is not stamped as this project's production",
+        )
+    )(create)
+    group.command("list", epilog=exits("0  shown", "2  configuration"))(list_)
+    group.command(
+        epilog=exits(
+            "0  the dump is what was written",
+            "2  configuration",
+            "5  there is no such backup, or it is damaged",
+            "6  its restore differs",
+        )
+    )(verify)
+    app.add_typer(group, name="backup")
+
+
+def create(issue: Issue = None, json: Json = False, config: Config = None) -> None:
+    """Dump production and take its baseline, both from one snapshot.
+
+    The backup gets its name only when it is complete, synced, hashed and read back; only then the oldest one beyond
+    the limit is removed.
+    """
+    session = begin(as_json=json, config=config)
+    name = find_issue(issue, ()).issue
+    with session.console.working("backing up production"):
+        result = work.create_backup(
+            session.project, issue=name, progress=session.console, needed=work.needed_baselines(session.project)
+        )
+    session.console.show(text.created(result, session.project))
+    session.end(documents.created(result, str(session.project.paths.backups)))
+
+
+def list_(json: Json = False, config: Config = None) -> None:
+    """Show every backup, newest first, why it stays, and files that are no backups."""
+    session = begin(as_json=json, config=config)
+    store = session.project.store
+    entries, foreign = store.entries(), store.foreign()
+    reasons = rotate(
+        entries, keep=session.project.settings.backup.keep, needed=work.needed_baselines(session.project)
+    ).kept
+    session.console.show(text.backups(entries, reasons, foreign, str(store.directory)))
+    session.end(documents.backups(entries, reasons, foreign, str(store.directory)))
+
+
+def verify(
+    id_: Which = None,
+    restore: Annotated[bool, typer.Option("--restore", help="Also restore it on the test server and compare.")] = False,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """Prove that a backup is what was written: size, SHA-256, every byte of the archive read.
+
+    With --restore it is restored on the test server, beside the test database, and every row and object compared.
+    """
+    session = begin(as_json=json, config=config)
+    with session.console.working("checking the backup"):
+        entry = work.verify_backup(session.project, id_, session.console)
+        if restore:
+            reseeding.prove_backup(session.project, entry, session.console)
+    size = files.bytes_text(entry.manifest.size_bytes if entry.manifest else 0)
+    session.console.show(
+        f"{entry.id}: {size}, SHA-256 and archive are sound{', its restore is equal' if restore else ''}"
+    )
+    session.end({"schema": documents.SCHEMA, "backup": entry.id, "sound": True, "restored": restore})

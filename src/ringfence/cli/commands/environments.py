@@ -1,0 +1,76 @@
+"""``up``, ``down`` and ``status``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ringfence.cli.options import Config, Json, begin, exits
+from ringfence.engines.model import EnvironmentName
+from ringfence.errors import UsageError
+from ringfence.report import documents, text
+from ringfence.workflow import environments, overview
+from ringfence.workflow.environments import BOTH
+
+Which = Annotated[
+    list[str] | None, typer.Argument(metavar="[production|test]", help="One environment; both when left out.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(
+        epilog=exits(
+            "0  both run, and are what they must be",
+            "2  configuration, or a server that cannot be started (no binaries, port in use …)",
+            "7  a database carries another project's or environment's stamp, or both are one server",
+        )
+    )(up)
+    app.command(
+        epilog=exits(
+            "0  stopped, or did not run", "2  configuration, or a server that does not stop", "4  a run is going on"
+        )
+    )(down)
+    app.command(epilog=exits("0  shown", "2  configuration"))(status)
+
+
+def up(which: Which = None, json: Json = False, config: Config = None) -> None:
+    """Start the project's servers; the first time also make databases, stamps and roles.
+
+    A second 'up' changes nothing. Passwords are generated into the project's pgpass file, outside the work tree.
+    """
+    session = begin(as_json=json, config=config)
+    with session.console.working("starting"):
+        brought = environments.up(session.project, _chosen(which), session.console)
+    session.console.show(text.environments([b.status for b in brought]))
+    session.console.show(text.connecting(session.project))
+    session.end(documents.environments([b.status for b in brought], {b.environment: b.changes for b in brought}))
+
+
+def down(which: Which = None, json: Json = False, config: Config = None) -> None:
+    """Stop the project's servers. Data, backups and passwords stay."""
+    session = begin(as_json=json, config=config)
+    with session.console.working("stopping"):
+        stopped = environments.down(session.project, _chosen(which), session.console)
+    session.end(
+        documents.environments(
+            environments.statuses(session.project), {e: ["stopped"] for e, done in stopped.items() if done}
+        )
+    )
+
+
+def status(json: Json = False, config: Config = None) -> None:
+    """Show the environments, the last run, the backups, and whether a HALT stands."""
+    session = begin(as_json=json, config=config)
+    found = overview.look(session.project)
+    session.console.show(text.overview(found))
+    session.end(documents.overview(found))
+
+
+def _chosen(which: list[str] | None) -> tuple[EnvironmentName, ...]:
+    names = which or list(BOTH)
+    for name in names:
+        if name not in BOTH:
+            raise UsageError(f"there is no environment {name!r}", hint="it is production or test")
+    return tuple(e for e in BOTH if e in names)

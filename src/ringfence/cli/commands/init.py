@@ -1,0 +1,43 @@
+"""``init``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ringfence.cli.console import Console
+from ringfence.cli.options import Json, exits
+from ringfence.report import documents, text
+from ringfence.workflow import setup as work
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog=exits("0  written", "2  there is a ringfence.toml already, or a name that cannot be one"))(init)
+
+
+def init(
+    project: Annotated[
+        str, typer.Option("--project", metavar="NAME", help="Databases, roles and backups are named after it.")
+    ] = "inventory",
+    engine: Annotated[str, typer.Option("--engine", metavar="E", help="Where the servers run: embedded.")] = "embedded",
+    force: Annotated[bool, typer.Option("--force", help="Write ringfence.toml anew if there is one.")] = False,
+    json: Json = False,
+) -> None:
+    """Write ringfence.toml, the lines for .gitignore and the scripts of the strategy into this directory.
+
+    The file works at once: 'ringfence up' starts both databases.
+    """
+    console = Console(as_json=json)
+    result = work.initialise(Path.cwd(), project=project, engine=engine, force=force)
+    console.show(text.initialised(result))
+    console.result(
+        {
+            "schema": documents.SCHEMA,
+            "root": str(result.root),
+            "written": list(result.written),
+            "kept": list(result.kept),
+        }
+    )

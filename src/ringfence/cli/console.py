@@ -1,0 +1,92 @@
+"""What a person sees: progress on a terminal, plain lines elsewhere, one JSON object on stdout where asked for.
+
+With ``--json`` everything but the object goes to standard error. Colour is for terminals only, and never where
+``NO_COLOR`` is set (Rich honours it).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Console as RichConsole
+from rich.console import RenderableType
+from rich.status import Status
+from rich.text import Text
+
+from ringfence import clock
+from ringfence.errors import RingfenceError
+from ringfence.report import documents
+
+SAY_AGAIN_S = 10.0
+
+
+class Console:
+    """Implements the workflow's Progress. ``as_json`` keeps stdout for the one object."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self._out = RichConsole(highlight=False, soft_wrap=True)
+        self._err = RichConsole(stderr=True, highlight=False, soft_wrap=True)
+        self._status: Status | None = None
+        self._said_at: dict[str, float] = {}
+
+    @property
+    def people(self) -> RichConsole:
+        """Where text for people goes."""
+        return self._err if self.as_json else self._out
+
+    @contextlib.contextmanager
+    def working(self, label: str) -> Iterator[None]:
+        """Show on a terminal that something is going on for as long as the block runs."""
+        if not self.people.is_terminal:
+            yield
+            return
+        with self.people.status(Text(label)) as status:
+            self._status = status
+            try:
+                yield
+            finally:
+                self._status = None
+
+    def say(self, text: str) -> None:
+        """One line about something that was done or begins."""
+        self.people.print(Text(f"  {text}", style="dim"))
+
+    def advance(self, label: str, done: float, total: float) -> None:
+        """On a terminal the moving line; elsewhere a plain line every `SAY_AGAIN_S` seconds."""
+        share = f" {100 * min(done / total, 1):.0f} %" if total else ""
+        if self._status is not None:
+            self._status.update(Text(f"{label}{share}"))
+            return
+        now = clock.monotonic_s()
+        kind = label.split(" ")[0]
+        since = self._said_at.setdefault(kind, now)
+        if now - since >= SAY_AGAIN_S:
+            self._said_at[kind] = now
+            self.people.print(Text(f"  {label}{share}"))
+
+    def agent(self, text: str) -> None:
+        """An agent's output; it has no control characters any more, and no markup is read out of it."""
+        self.people.print(Text(text), end="")
+
+    def show(self, content: RenderableType = "") -> None:
+        """A part of a result for people."""
+        self.people.print(content)
+
+    def result(self, document: Mapping[str, Any]) -> None:
+        """The one object on stdout, where ``--json`` was given."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+            sys.stdout.flush()
+
+    def error(self, problem: RingfenceError) -> None:
+        """A failure: for people on standard error, as an object on stdout where ``--json`` was given."""
+        for number, line in enumerate(problem.message.split("\n")):
+            self._err.print(Text.assemble(("ERROR: " if number == 0 else "       ", "bold red"), line))
+        if problem.hint:
+            self._err.print(Text.assemble(("HINT: ", "bold yellow"), problem.hint))
+        self.result(documents.error(problem))

@@ -1,0 +1,124 @@
+"""What two values of `ringfence.toml` together must not say. Pure, and tolerant of values that are wrong by themselves.
+
+It works on the plain document, not on the models, so that these mistakes are reported in the same go as wrong types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ringfence.config.names import TableName, parse_table_name
+from ringfence.redact import one_line
+
+_PORTS = (("production", "web_port"), ("production", "db_port"), ("test", "web_port"), ("test", "db_port"))
+_DATABASES = (("production", "database"), ("test", "database"))
+_ROLES = (("production", "admin_role"), ("production", "app_role"), ("test", "role"))
+_ENGINE_OF_KEY = {"container": "docker", "volume": "docker", "url": "server"}
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Mistake:
+    """One thing that is wrong in the file: the key as a person would point at it, and what is wrong."""
+
+    key: str
+    text: str
+
+
+def across(document: Mapping[str, Any], root: Path) -> list[Mistake]:
+    """Every mistake that shows only when values are compared. ``document`` has its defaults filled in."""
+    return [
+        *_alike(document, _PORTS, int, "every port of both environments must be another one"),
+        *_alike(document, _DATABASES, str, "the test database must have a name of its own"),
+        *_alike(document, _ROLES, str, "the three roles must differ"),
+        *_keys_of_other_engines(document),
+        *_backup_directory(document, root),
+        *_tables_twice(document),
+        *_agents_twice(document),
+        *_push_without_commit(document),
+    ]
+
+
+def section(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A section, or an empty one where it is missing or something else."""
+    value = document.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _alike(document: Mapping[str, Any], places: tuple[tuple[str, str], ...], kind: type, why: str) -> Iterator[Mistake]:
+    first: dict[Any, str] = {}
+    for where, key in places:
+        value = section(document, where).get(key)
+        if type(value) is not kind:
+            continue
+        place = f"{where}.{key}"
+        if value in first:
+            shown = one_line(value) if isinstance(value, str) else value
+            yield Mistake(key=place, text=f"{shown} is also {first[value]}; {why}")
+        else:
+            first[value] = place
+
+
+def _keys_of_other_engines(document: Mapping[str, Any]) -> Iterator[Mistake]:
+    for where in ("production", "test"):
+        values = section(document, where)
+        if values.get("engine") != "embedded":
+            continue  # wrong or not built: that is said already
+        for key, engine in _ENGINE_OF_KEY.items():
+            if key in values:
+                yield Mistake(
+                    key=f"{where}.{key}", text=f'belongs to engine "{engine}"; this environment is "embedded"'
+                )
+
+
+def _backup_directory(document: Mapping[str, Any], root: Path) -> Iterator[Mistake]:
+    value = section(document, "backup").get("directory")
+    if isinstance(value, str) and value.startswith("/") and root.is_relative_to(value):
+        yield Mistake(
+            key="backup.directory",
+            text=f"{one_line(value)!r} holds the project itself; backups need a directory of their own",
+        )
+
+
+def _tables_twice(document: Mapping[str, Any]) -> Iterator[Mistake]:
+    verify = section(document, "verify")
+    for key in ("watch", "rules"):
+        first: dict[TableName, str] = {}
+        for text in _texts(verify.get(key)):
+            try:
+                table = parse_table_name(text)
+            except ValueError:
+                continue  # said by the model
+            if table in first:
+                yield Mistake(
+                    key=f"verify.{key}",
+                    text=f"{one_line(text)!r} and {one_line(first[table])!r} are the same table {table}",
+                )
+            first[table] = text
+
+
+def _texts(value: Any) -> list[str]:
+    return [v for v in value if isinstance(v, str)] if isinstance(value, list | dict) else []
+
+
+def _agents_twice(document: Mapping[str, Any]) -> Iterator[Mistake]:
+    agents = section(document, "workflow").get("agents")
+    first: dict[str, str] = {}
+    for index, agent in enumerate(agents if isinstance(agents, list) else []):
+        name = agent.get("name") if isinstance(agent, dict) else None
+        if not isinstance(name, str):
+            continue
+        place = f"workflow.agents[{index}].name"
+        # Names become file names, and on some file systems Build and build are one file.
+        if name.casefold() in first:
+            yield Mistake(key=place, text=f"{one_line(name)!r} is also the name of {first[name.casefold()]}")
+        else:
+            first[name.casefold()] = f"workflow.agents[{index}]"
+
+
+def _push_without_commit(document: Mapping[str, Any]) -> Iterator[Mistake]:
+    git = section(document, "git")
+    if git.get("push") is True and git.get("commit") is False:
+        yield Mistake(key="git.push", text="true needs git.commit = true; without a commit there is nothing to push")

@@ -1,0 +1,306 @@
+"""The settings as `ringfence.toml` may hold them: one frozen model per section, each value checked on its own.
+
+What two values together must not say is in `checks`. The defaults are the seed's; names that depend on the project are
+filled in by `load` before these models see them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
+from urllib.parse import unquote
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from ringfence.config.names import (
+    SEED_PROJECT,
+    TableName,
+    checked_database,
+    checked_identifier,
+    checked_project,
+    checked_role,
+    names_for,
+    parse_table_name,
+)
+from ringfence.redact import one_line
+
+RuleKind = Literal["exact", "append-only", "ignore"]
+RULE_KINDS: tuple[RuleKind, ...] = ("exact", "append-only", "ignore")
+ENGINES_PLANNED = ("docker", "server")
+
+_SEED = names_for(SEED_PROJECT)
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VARIABLES_OF_THE_TOOL = frozenset({"DATABASE_URL", "TEST_DATABASE_URL", "TEST_BASE_URL"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableRule:
+    """What may happen to a table during a run: nothing, only more rows, or anything for a stated reason."""
+
+    kind: RuleKind
+    reason: str | None = None
+
+
+EXACT = TableRule(kind="exact")
+
+
+def _port(value: int) -> int:
+    if not 1 <= value <= 65535:
+        raise ValueError(f"{value} is not a port; ports are 1 to 65535")
+    return value
+
+
+def _engine(value: Any) -> Any:
+    if value in ENGINES_PLANNED:
+        raise ValueError(f'engine "{value}" is not built yet in this version; "embedded" is')
+    return value
+
+
+def _at_least_one(value: int) -> int:
+    if value < 1:
+        raise ValueError(f"{value} is too small; at least 1 is kept")
+    return value
+
+
+def _directory(value: str) -> str:
+    if not value or "\0" in value:
+        raise ValueError("a directory is needed, without the character NUL")
+    if value.startswith("~"):
+        raise ValueError(f"{one_line(value)!r}: ~ is not expanded here; write the absolute path")
+    path = PurePosixPath(value)
+    if path.is_absolute():
+        if ".." in path.parts:
+            raise ValueError(f"{one_line(value)!r}: an absolute path is written without ..")
+        return value
+    depth = 0
+    for part in path.parts:
+        depth += -1 if part == ".." else 1
+        if depth < 0:
+            raise ValueError(f"{one_line(value)!r} leads out of the project; write an absolute path if that is meant")
+    if depth == 0:
+        raise ValueError(f"{one_line(value)!r} is the project itself; backups need a directory of their own")
+    if ".." in path.parts:
+        raise ValueError(f"{one_line(value)!r} is written without ..")
+    if path.parts[0] == ".git":
+        raise ValueError(f"{one_line(value)!r} belongs to git")
+    return value
+
+
+def _no_password(value: str) -> str:
+    # Wider than the grammar of URLs: a password may hold / or @, and libpq also takes it as a parameter.
+    if re.search(r"://\S*:\S*@", value) or re.search(r"(?i)password\s*=", unquote(value)):
+        raise ValueError("a password does not belong in this file; it stands in the pgpass file of the project")
+    return value
+
+
+def _safe_name(value: str) -> str:
+    if not _SAFE_NAME.fullmatch(value):
+        raise ValueError(
+            f"{one_line(value[:80])!r} is not 1 to 64 characters [A-Za-z0-9._-], the first neither . nor -"
+        )
+    return value
+
+
+def _argument(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("an argument cannot hold the character NUL")
+    return value
+
+
+def _command(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value or not value[0].strip():
+        raise ValueError('the command is empty; it is a list like ["claude", "-p"]')
+    return value
+
+
+def _minutes(value: float) -> float:
+    if not math.isfinite(value) or value <= 0:
+        raise ValueError(f"{value:g} is not a time limit; it is a number of minutes greater than 0")
+    return value
+
+
+def _variable(value: str) -> str:
+    if not _VARIABLE.fullmatch(value):
+        raise ValueError(f"{one_line(value[:80])!r} is not the name of an environment variable")
+    if value.startswith("PG") or value in _VARIABLES_OF_THE_TOOL:
+        raise ValueError(f"{value} names the test environment for agents and is not passed through")
+    return value
+
+
+def _table(value: Any) -> Any:
+    return parse_table_name(value) if isinstance(value, str) else value
+
+
+def _rule(value: Any) -> TableRule:
+    """``"exact"``, ``"append-only"``, ``"ignore: reason"`` or ``{rule = "ignore", reason = "…"}`` as a rule."""
+    if isinstance(value, dict):
+        return _rule_of_table(value)
+    if not isinstance(value, str):
+        raise ValueError('a rule is "exact", "append-only" or {rule = "ignore", reason = "..."}')
+    kind, _, reason = value.partition(":")
+    return _made_rule(kind.strip(), reason.strip())
+
+
+def _rule_of_table(value: dict[str, Any]) -> TableRule:
+    if "rule" not in value:
+        raise ValueError(
+            'a table here needs the key rule, as in {rule = "ignore", reason = "..."}; '
+            "a name with a schema is written in quotes, as in 'public.film' = \"exact\""
+        )
+    unknown = sorted(set(value) - {"rule", "reason"})
+    if unknown:
+        raise ValueError(f"unknown key {one_line(unknown[0])!r} in the rule; it has rule and reason")
+    kind, reason = value["rule"], value.get("reason", "")
+    if not isinstance(kind, str) or not isinstance(reason, str):
+        raise ValueError("rule and reason are texts in quotes")
+    return _made_rule(kind, reason.strip())
+
+
+def _made_rule(kind: str, reason: str) -> TableRule:
+    for known in RULE_KINDS:
+        if kind == known:
+            if known == "ignore" and not reason:
+                raise ValueError('ignore needs a reason: {rule = "ignore", reason = "..."} or "ignore: the reason"')
+            return TableRule(kind=known, reason=reason or None)
+    raise ValueError(f"there is no rule {one_line(kind[:40])!r}; there are exact, append-only and ignore")
+
+
+Port = Annotated[int, AfterValidator(_port)]
+Engine = Annotated[Literal["embedded"], BeforeValidator(_engine)]
+Database = Annotated[str, AfterValidator(checked_database)]
+Role = Annotated[str, AfterValidator(checked_role)]
+DockerName = Annotated[str, AfterValidator(checked_identifier)]
+Url = Annotated[str, AfterValidator(_no_password)]
+SafeName = Annotated[str, AfterValidator(_safe_name)]
+Table = Annotated[TableName, BeforeValidator(_table)]
+
+
+class _Section(BaseModel):
+    # hide_input_in_errors: a value may hold a secret, and pydantic's own text would show it.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+class Production(_Section):
+    """The environment that is protected."""
+
+    engine: Engine = "embedded"
+    web_port: Port = 4545
+    db_port: Port = 4546
+    database: Database = _SEED.database
+    admin_role: Role = _SEED.admin_role
+    app_role: Role = _SEED.app_role
+    container: DockerName | None = None
+    volume: DockerName | None = None
+    url: Url | None = None
+
+
+class Test(_Section):
+    """The environment that agents may use and that every run makes anew."""
+
+    __test__ = False  # not for pytest
+
+    engine: Engine = "embedded"
+    web_port: Port = 2345
+    db_port: Port = 2346
+    database: Database = _SEED.test_database
+    role: Role = _SEED.test_role
+    container: DockerName | None = None
+    volume: DockerName | None = None
+    url: Url | None = None
+
+
+class Backup(_Section):
+    """Where backups lie and how many are kept. A relative directory is relative to the project's root."""
+
+    directory: Annotated[str, AfterValidator(_directory)] = ".backups"
+    keep: Annotated[int, AfterValidator(_at_least_one)] = 5
+
+
+class Verify(_Section):
+    """Which tables are shown by name, and what may happen to a table. All tables are compared in any case."""
+
+    watch: Annotated[tuple[Table, ...], Field(strict=False)] = ()
+    rules: dict[Table, Annotated[TableRule, BeforeValidator(_rule)]] = Field(default_factory=dict)
+
+    def rule_for(self, schema: str, name: str) -> TableRule:
+        """The rule for a table: one with its schema goes before one without, and without any it is `exact`."""
+        for key in (TableName(schema=schema, name=name), TableName(schema=None, name=name)):
+            if key in self.rules:
+                return self.rules[key]
+        return EXACT
+
+    def is_watched(self, schema: str, name: str) -> bool:
+        """Whether the table is shown by name."""
+        return TableName(schema=schema, name=name) in self.watch or TableName(schema=None, name=name) in self.watch
+
+
+class Agent(_Section):
+    """One program of the workflow; its prompt comes on standard input."""
+
+    name: SafeName
+    command: Annotated[
+        tuple[Annotated[str, AfterValidator(_argument)], ...], Field(strict=False), AfterValidator(_command)
+    ]
+    timeout_minutes: Annotated[float, AfterValidator(_minutes)] = 60.0
+
+    @property
+    def timeout_s(self) -> float:
+        """The time limit in seconds."""
+        return self.timeout_minutes * 60
+
+
+class Workflow(_Section):
+    """The agents, in the order in which they run, and the variables of the caller that they may see."""
+
+    name: SafeName = "orchestrate3"
+    agents: Annotated[tuple[Agent, ...], Field(strict=False)] = ()
+    pass_environment: Annotated[tuple[Annotated[str, AfterValidator(_variable)], ...], Field(strict=False)] = ()
+
+
+class Git(_Section):
+    """What happens to the agents' work after production was found unchanged."""
+
+    commit: bool = True
+    push: bool = True
+
+
+class Document(_Section):
+    """The whole file. Production and test must be there: which database is protected is not guessed."""
+
+    project: Annotated[str, AfterValidator(checked_project)]
+    production: Production
+    test: Test
+    backup: Backup = Backup()
+    verify: Verify = Verify()
+    workflow: Workflow = Workflow()
+    git: Git = Git()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """A file without mistakes, and where it was found.
+
+    ``root`` is the directory it was found in, ``found_at`` its name there, ``path`` the file behind that name (another
+    one where it is a symbolic link). ``sha256`` is of the file's bytes: an agent that changes it is noticed.
+    """
+
+    root: Path
+    found_at: Path
+    path: Path
+    sha256: str
+    project: str
+    production: Production
+    test: Test
+    backup: Backup
+    verify: Verify
+    workflow: Workflow
+    git: Git
+
+    @property
+    def backup_directory(self) -> Path:
+        """Where backups lie, absolute."""
+        return self.root / self.backup.directory

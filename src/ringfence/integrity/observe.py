@@ -1,0 +1,92 @@
+"""Looking at a whole database in one snapshot: every table's digest and the state of everything else."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from ringfence.integrity import fingerprint
+from ringfence.integrity.expression import ALGORITHM
+from ringfence.integrity.fingerprint import OnDigest, Table
+from ringfence.integrity.model import Observation, Seeds
+from ringfence.integrity.state import read_state
+from ringfence.postgres.connection import Connection, connect, one_value
+from ringfence.postgres.databases import read_locale
+from ringfence.postgres.identity import Identity, read_identity
+from ringfence.postgres.target import Target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """An open, exported snapshot: other sessions and pg_dump see exactly what it sees, for as long as it is open."""
+
+    name: str
+    target: Target
+    connection: Connection
+    identity: Identity
+    wal_position: str
+    tables: tuple[Table, ...]
+
+
+def new_seeds() -> Seeds:
+    """Two secret numbers for a new baseline."""
+    return Seeds(first=secrets.randbits(64), second=secrets.randbits(64))
+
+
+@contextlib.contextmanager
+def open_snapshot(target: Target) -> Iterator[Snapshot]:
+    """Open a read-only snapshot of a database and hold its tables against being rewritten until the block ends.
+
+    The lock comes after the snapshot, so a table that was rewritten, dropped or made in between would be seen
+    differently by the two: the catalog is read again after the lock, in a session of its own, and the snapshot is
+    taken anew until both agree. Raises QueryError when a table stays locked by somebody else.
+    """
+    with connect(target) as connection:
+        for attempt in range(5):
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            wal = str(one_value(connection, sql.SQL(_WAL_POSITION)))
+            tables = fingerprint.read_tables(connection)
+            fingerprint.lock_tables(connection, tables)
+            with connect(target) as other:
+                now = fingerprint.read_tables(other)
+            if attempt == 4 or [(t.name, t.oid) for t in now] == [(t.name, t.oid) for t in tables]:
+                break
+            connection.execute("ROLLBACK")
+        name = str(one_value(connection, sql.SQL("SELECT pg_catalog.pg_export_snapshot()")))
+        yield Snapshot(
+            name=name,
+            target=target,
+            connection=connection,
+            identity=read_identity(connection),
+            wal_position=wal,
+            tables=tables,
+        )
+        connection.execute("COMMIT")
+
+
+# The insert position: everything written before it is in the snapshot or was rolled back, or is in flight.
+_WAL_POSITION = """
+SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
+            ELSE pg_catalog.pg_current_wal_insert_lsn() END::pg_catalog.text
+"""
+
+
+def observe(snapshot: Snapshot, seeds: Seeds, *, workers: int, on_digest: OnDigest | None = None) -> Observation:
+    """Everything about the database in an open snapshot; ``workers`` sessions read tables at the same time."""
+    state = read_state(snapshot.connection, seed=seeds.first)
+    digests = fingerprint.digest_tables(
+        snapshot.target, snapshot.tables, seeds, snapshot=snapshot.name, workers=workers, on_digest=on_digest
+    )
+    return Observation(
+        identity=snapshot.identity,
+        seeds=seeds,
+        algorithm=ALGORITHM,
+        wal_position=snapshot.wal_position,
+        locale=read_locale(snapshot.connection, snapshot.identity.database),
+        tables=digests,
+        state=state,
+    )

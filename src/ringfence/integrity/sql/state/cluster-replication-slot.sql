@@ -1,0 +1,12 @@
+-- Replication slots that outlive a session: that they exist and what for, not how far they are.
+SELECT
+    quote_ident(slot.slot_name) AS object,
+    jsonb_build_object(
+        'type', slot.slot_type,
+        'plugin', slot.plugin,
+        'database', slot.database,
+        'two_phase', to_jsonb(slot) -> 'two_phase',
+        'failover', to_jsonb(slot) -> 'failover'
+    ) AS attributes
+FROM pg_catalog.pg_replication_slots AS slot
+WHERE NOT slot.temporary

@@ -1,0 +1,1 @@
+"""The journal room: what a run did, written so that a kill loses nothing and a change is noticed."""

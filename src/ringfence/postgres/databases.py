@@ -1,0 +1,118 @@
+"""Whole databases of one server: there or not, made empty or by copying, renamed in one transaction, dropped."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+
+import psycopg
+from psycopg import sql
+
+from ringfence import clock
+from ringfence.postgres import capability, queries
+from ringfence.postgres.connection import Connection
+
+_NAME_BYTES = 63
+
+
+def exists(connection: Connection, database: str) -> bool:
+    """Whether the server has a database of that name."""
+    query = "SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s"
+    return connection.execute(query, (database,)).fetchone() is not None
+
+
+def beside(database: str, purpose: str) -> str:
+    """A name for a database that belongs to another: ``inventory_test_reference``; never longer than PostgreSQL's 63
+    bytes, and still its own for long names, because a digest takes the place of what is cut off."""
+    name = f"{database}_{purpose}"
+    if len(name.encode()) <= _NAME_BYTES:
+        return name
+    tail = f"_{hashlib.sha256(database.encode()).hexdigest()[:8]}_{purpose}"
+    return database.encode()[: _NAME_BYTES - len(tail)].decode("utf-8", "ignore") + tail
+
+
+def read_locale(connection: Connection, database: str) -> dict[str, str]:
+    """How a database encodes and compares text: encoding, LC_COLLATE, LC_CTYPE, provider, and its locale if any."""
+    row = connection.execute(queries.load("ringfence.postgres", "database_locale"), {"database": database}).fetchone()
+    if row is None:
+        raise psycopg.errors.InvalidCatalogName(f"database {database!r} does not exist")
+    described, encoding = row
+    column = capability.icu_locale_column(capability.major(connection.info.server_version))
+    found = {"encoding": encoding, "collate": described["datcollate"], "ctype": described["datctype"]}
+    provider = {"i": "icu", "b": "builtin"}.get(described.get("datlocprovider", "c"), "libc")
+    if provider != "libc" and column:
+        found["locale"] = described[column]
+    return found | {"provider": provider}
+
+
+def locale_clause(locale: Mapping[str, str]) -> sql.Composed:
+    """What `read_locale` found as the end of a CREATE DATABASE (pure)."""
+    clause = sql.SQL("ENCODING {} LC_COLLATE {} LC_CTYPE {}").format(
+        sql.Literal(locale["encoding"]), sql.Literal(locale["collate"]), sql.Literal(locale["ctype"])
+    )
+    if "locale" in locale:
+        key = sql.SQL("ICU_LOCALE") if locale["provider"] == "icu" else sql.SQL("BUILTIN_LOCALE")
+        clause += sql.SQL(" LOCALE_PROVIDER {} {} {}").format(
+            sql.SQL("icu") if locale["provider"] == "icu" else sql.SQL("builtin"), key, sql.Literal(locale["locale"])
+        )
+    return clause
+
+
+def create_empty(connection: Connection, database: str, locale: sql.Composed) -> None:
+    """Make a database from template0: what somebody planted in template1 does not get into it."""
+    connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 {}").format(sql.Identifier(database), locale))
+
+
+def copy(connection: Connection, source: str, database: str) -> None:
+    """Make a database as a file copy of another one of the same server; sessions in the source are ended first."""
+    major = capability.major(connection.info.server_version)
+    strategy = sql.SQL(" STRATEGY file_copy") if capability.has_create_database_strategy(major) else sql.SQL("")
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}{}").format(
+        sql.Identifier(database), sql.Identifier(source), strategy
+    )
+    _without_sessions(connection, [source], lambda: connection.execute(statement))
+
+
+def drop(connection: Connection, database: str) -> None:
+    """Remove a database and end the sessions in it; nothing happens where it is not there."""
+    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
+
+
+def swap(
+    connection: Connection, *, current: str, replacement: str, aside: str, in_transaction: Callable[[], None]
+) -> None:
+    """Put ``replacement`` in the place of ``current`` and keep the old one as ``aside``.
+
+    Both renames are one transaction, so that the name always leads to a whole database; ``in_transaction`` runs in it
+    first, with the names still as they were (to write stamps). Sessions in both databases are ended.
+    """
+
+    def rename() -> None:
+        with connection.transaction():
+            in_transaction()
+            if exists(connection, current):
+                _rename(connection, current, aside)
+            _rename(connection, replacement, current)
+
+    _without_sessions(connection, [current, replacement], rename)
+
+
+def _rename(connection: Connection, old: str, new: str) -> None:
+    connection.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(old), sql.Identifier(new)))
+
+
+def _without_sessions(connection: Connection, names: Sequence[str], act: Callable[[], object]) -> None:
+    """Do something that fails while others are connected; a session that comes back in between is ended again."""
+    for attempt in range(20):
+        connection.execute(
+            "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity "
+            "WHERE datname = ANY (%s) AND pid <> pg_catalog.pg_backend_pid()",
+            (list(names),),
+        )
+        try:
+            act()
+            return
+        except psycopg.errors.ObjectInUse:
+            if attempt == 19:
+                raise
+            clock.pause(0.1)

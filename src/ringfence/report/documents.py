@@ -1,0 +1,150 @@
+"""The objects behind ``--json`` (pure): stable keys, versioned by ``schema``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ringfence import clock
+from ringfence.backup.model import Entry, Kept, Manifest
+from ringfence.engines.model import EngineStatus
+from ringfence.errors import RingfenceError
+from ringfence.journal.model import RunState
+from ringfence.workflow import verify
+from ringfence.workflow.after import Ended
+from ringfence.workflow.backup import Created
+from ringfence.workflow.overview import Overview
+from ringfence.workflow.reseed import Reseeded
+from ringfence.workflow.verify import Verified
+
+SCHEMA = 1
+
+
+def error(problem: RingfenceError) -> dict[str, Any]:
+    """What stands on stdout when a command fails."""
+    return {
+        "schema": SCHEMA,
+        "error": {"code": problem.exit_code, "message": problem.message, "hint": problem.hint},
+    }
+
+
+def backup(manifest: Manifest, directory: str) -> dict[str, Any]:
+    """One backup."""
+    return {
+        "id": manifest.id,
+        "file": f"{directory}/{manifest.file}",
+        "manifest": f"{directory}/{manifest.id}.manifest.json",
+        "issue": manifest.issue,
+        "created_at": clock.iso(manifest.created_at),
+        "sequence": manifest.sequence,
+        "bytes": manifest.size_bytes,
+        "sha256": manifest.sha256,
+        "server_version": manifest.server_version,
+        "tables": list(manifest.baseline.get("tables", [])),
+    }
+
+
+def created(result: Created, directory: str) -> dict[str, Any]:
+    """``backup create``."""
+    return {
+        "schema": SCHEMA,
+        "backup": backup(result.manifest, directory),
+        "removed": list(result.removed),
+        "kept": kept(result.kept),
+        "seconds": round(result.seconds, 3),
+    }
+
+
+def kept(entries: Sequence[Kept]) -> list[dict[str, str]]:
+    """Backups that stay, each with its reason."""
+    return [{"id": k.id, "reason": k.reason} for k in entries]
+
+
+def backups(
+    entries: Sequence[Entry], reasons: Sequence[Kept], foreign: Sequence[str], directory: str
+) -> dict[str, Any]:
+    """``backup list``."""
+    told = {k.id: k.reason for k in reasons}
+    return {
+        "schema": SCHEMA,
+        "backups": [
+            (backup(e.manifest, directory) if e.manifest else {"id": e.id})
+            | {"problem": e.problem, "reason": told.get(e.id)}
+            for e in entries
+        ],
+        "foreign": list(foreign),
+    }
+
+
+def reseeded(result: Reseeded) -> dict[str, Any]:
+    """``reseed``."""
+    return {
+        "schema": SCHEMA,
+        "backup": result.backup,
+        "database": result.database,
+        "tables": result.tables,
+        "rows": result.rows,
+        "proven": True,
+        "reference_reused": result.reference_reused,
+        "seconds": round(result.seconds, 3),
+    }
+
+
+def verified(result: Verified) -> dict[str, Any]:
+    """``verify`` and ``post``."""
+    return {"schema": SCHEMA, **verify.as_json(result)}
+
+
+def run(state: RunState) -> dict[str, Any]:
+    """``run``, ``pre`` and ``report``: the run as the journal knows it."""
+    return {"schema": SCHEMA, "run": state.to_json()}
+
+
+def runs(states: Sequence[RunState]) -> dict[str, Any]:
+    """``runs``, newest first."""
+    return {"schema": SCHEMA, "runs": [s.to_json() for s in states]}
+
+
+def ended(result: Ended) -> dict[str, Any]:
+    """``post``: the verdict as ``verify`` gives it, and the run it ended."""
+    return {**verified(result.verified), "run": result.run.to_json()}
+
+
+def overview(found: Overview) -> dict[str, Any]:
+    """``status``."""
+    return {
+        "schema": SCHEMA,
+        "project": found.project,
+        "environments": [environment(s) for s in found.environments],
+        "last_run": found.last_run.to_json() if found.last_run else None,
+        "halt": found.halted,
+        "in_the_way": found.obstacle.reason if found.obstacle else None,
+        "running": found.running,
+        "backups": [
+            {"id": e.id, "created_at": clock.iso(e.manifest.created_at) if e.manifest else None, "problem": e.problem}
+            for e in found.backups
+        ],
+    }
+
+
+def environment(status: EngineStatus) -> dict[str, Any]:
+    """One environment in ``up``, ``down`` and ``status``."""
+    return {
+        "environment": status.environment,
+        "engine": status.engine,
+        "state": status.state,
+        "host": status.host,
+        "port": status.port,
+        "pid": status.pid,
+        "server_version": status.server_version,
+        "data_directory": str(status.data_directory) if status.data_directory else None,
+        "note": status.note,
+    }
+
+
+def environments(found: Sequence[EngineStatus], changes: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """``up`` and ``down``: how the environments are now, and what was done."""
+    return {
+        "schema": SCHEMA,
+        "environments": [environment(s) | {"changes": list(changes.get(s.environment, ()))} for s in found],
+    }

@@ -1,0 +1,201 @@
+"""Results as a person reads them on a terminal (pure: objects in, Rich renderables out).
+
+Names come from a database or an agent: they are put on one line and never read as markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from ringfence import clock, files
+from ringfence.backup.model import Entry, Kept
+from ringfence.config.model import Verify
+from ringfence.engines.model import EngineStatus
+from ringfence.integrity.model import TableComparison
+from ringfence.redact import one_line, quote_ident
+from ringfence.workflow.backup import Created
+from ringfence.workflow.overview import Overview
+from ringfence.workflow.project import Project
+from ringfence.workflow.reseed import Reseeded
+from ringfence.workflow.setup import Written
+from ringfence.workflow.verify import Verified
+
+_MOST_REASONS = 20
+_VERDICTS = {
+    "unchanged": ("PRODUCTION UNCHANGED", "bold green"),
+    "allowed": ("PRODUCTION CHANGED AS ALLOWED", "bold green"),
+    "changed": ("HALT: PRODUCTION CHANGED", "bold red"),
+    "unknown": ("HALT: NOT SHOWN TO BE UNCHANGED", "bold red"),
+}
+_STATES = {"running": "green", "stopped": "yellow", "absent": "dim"}
+
+
+def columns(*headings: str, right: Sequence[int] = ()) -> Table:
+    """An unframed table; the columns in ``right`` are aligned to the right."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if number in right else "left", overflow="fold")
+    return table
+
+
+def indented(content: RenderableType) -> RenderableType:
+    """A part below a heading."""
+    return Padding(content, (0, 0, 0, 2))
+
+
+def environments(found: Sequence[EngineStatus]) -> RenderableType:
+    """The two servers."""
+    table = columns("environment", "engine", "state", "address", "PostgreSQL", "process")
+    for status in found:
+        state = Text(status.state, style=_STATES[status.state])
+        address = f"{status.host}:{status.port}"
+        table.add_row(
+            status.environment, status.engine, state, address, status.server_version or "", str(status.pid or "")
+        )
+    notes = [Text(f"  {s.environment}: {s.note}", style="yellow") for s in found if s.note]
+    return Group(table, *notes)
+
+
+def connecting(project: Project) -> RenderableType:
+    """How to connect, without a password in sight."""
+    production, test = project.settings.production, project.settings.test
+    psql = f"PGPASSFILE={project.paths.pgpass} psql -h 127.0.0.1"
+    application = f"-p {production.db_port} -U {production.app_role} {production.database}"
+    lines = (
+        f"the application connects with: {psql} {application}",
+        f"tests connect with: {psql} -p {test.db_port} -U {test.role} {test.database}",
+    )
+    return Group(*(Text(line, style="dim") for line in lines))
+
+
+def initialised(result: Written) -> RenderableType:
+    """What ``init`` wrote, and what comes next."""
+    lines: list[RenderableType] = [Text(f"written: {name}") for name in result.written]
+    lines += [Text(f"kept as it is: {name}", style="yellow") for name in result.kept]
+    lines.append(Text("Next: 'ringfence up' starts both databases; load your data into production; then name your"))
+    lines.append(Text("agents under [[workflow.agents]] in ringfence.toml, commit, and 'ringfence run \"the task\"'."))
+    return Group(*lines)
+
+
+def created(result: Created, project: Project) -> RenderableType:
+    """A new backup."""
+    manifest, rows = result.manifest, sum(t.rows for t in result.observation.tables)
+    lines: list[RenderableType] = [
+        Text.assemble(("BACKUP MADE", "bold green"), f"  {manifest.id}"),
+        Text(
+            f"  {files.bytes_text(manifest.size_bytes)}, {len(result.observation.tables)} tables, {rows:,} rows, "
+            f"{clock.seconds_text(result.seconds)}; read back in full"
+        ),
+    ]
+    watched = [t for t in result.observation.tables if project.settings.verify.is_watched(t.table.schema, t.table.name)]
+    if watched:
+        told = ", ".join(f"{quote_ident(t.table.name)} {t.rows:,}" for t in watched)
+        lines.append(Text(f"  baseline: {told}"))
+    lines.append(Text(f"  kept: {len(result.kept)}, removed: {', '.join(result.removed) or 'none'}", style="dim"))
+    return Group(*lines)
+
+
+def backups(
+    entries: Sequence[Entry], reasons: Sequence[Kept], foreign: Sequence[str], directory: str
+) -> RenderableType:
+    """All backups with the reason each stays."""
+    if not entries:
+        return Text(f"no backup in {directory}; 'ringfence backup create' makes one")
+    told = {k.id: k.reason for k in reasons}
+    table = columns("backup", "made (UTC)", "size", "tables", "", right=(2, 3))
+    for entry in entries:
+        manifest = entry.manifest
+        table.add_row(
+            one_line(entry.id),
+            manifest.created_at.strftime("%Y-%m-%d %H:%M:%S") if manifest else "",
+            files.bytes_text(manifest.size_bytes) if manifest else "",
+            str(len(manifest.baseline.get("tables", []))) if manifest else "",
+            Text(entry.problem, style="red") if entry.problem else Text(told.get(entry.id, "goes next"), style="dim"),
+        )
+    rest = [Text(f"  no backup, left alone: {one_line(name)}", style="yellow") for name in foreign]
+    return Group(table, *rest)
+
+
+def reseeded(result: Reseeded) -> RenderableType:
+    """A test database made anew."""
+    return Group(
+        Text.assemble(("TEST DATABASE RESEEDED", "bold green"), f"  {result.database} from {result.backup}"),
+        Text(
+            f"  {result.tables} tables, {result.rows:,} rows, equal row for row; {clock.seconds_text(result.seconds)}"
+            + (" (from the reference that stood)" if result.reference_reused else "")
+        ),
+    )
+
+
+def verified(result: Verified, settings: Verify) -> RenderableType:
+    """The verdict, what it is made of, and for a HALT what to do."""
+    comparison = result.comparison
+    heading, style = _VERDICTS[comparison.verdict]
+    parts: list[RenderableType] = [
+        Text.assemble((heading, style), f"  against {result.baseline}, {clock.seconds_text(result.seconds)}")
+    ]
+    for reason in comparison.reasons[:_MOST_REASONS]:
+        parts.append(Text(f"  - {one_line(reason)}"))
+    if len(comparison.reasons) > _MOST_REASONS:
+        parts.append(Text(f"  - and {len(comparison.reasons) - _MOST_REASONS} more; --json has them all"))
+    shown = [
+        t for t in comparison.tables if t.verdict != "unchanged" or settings.is_watched(t.table.schema, t.table.name)
+    ]
+    if shown:
+        parts.append(indented(_tables(shown)))
+    quiet = len(comparison.tables) - len(shown)
+    if quiet:
+        parts.append(Text(f"  {quiet} {'other ' if shown else ''}tables unchanged, every row compared", style="dim"))
+    if not result.passed:
+        parts.append(
+            Text("Do not commit or push. Stop the agents; look at what they ran; backups: 'ringfence backup list'.")
+        )
+    return Group(*parts)
+
+
+def _tables(found: Sequence[TableComparison]) -> Table:
+    table = columns("table", "rule", "before", "after", "inserted", "updated", "deleted", "", right=(2, 3, 4, 5, 6))
+    for one in found:
+        schema = "" if one.table.schema == "public" else f"{quote_ident(one.table.schema)}."
+        bad = one.verdict in ("changed", "unknown")
+        changes = one.changes
+        counts = (
+            [f"{n:,}" if n else "" for n in (changes.inserted, changes.updated, changes.deleted)] if changes else []
+        )
+        table.add_row(
+            f"{schema}{quote_ident(one.table.name)}",
+            one.rule.rule,
+            "" if one.rows_before is None else f"{one.rows_before:,}",
+            "" if one.rows_after is None else f"{one.rows_after:,}",
+            *(counts or ["", "", ""]),
+            Text(one.verdict, style="red" if bad else "green"),
+        )
+    return table
+
+
+def overview(found: Overview) -> RenderableType:
+    """``status`` on one screen."""
+    parts: list[RenderableType] = [environments(found.environments), Text("")]
+    last = found.last_run
+    if last is None:
+        parts.append(Text("runs: none yet"))
+    else:
+        how = last.outcome or ("interrupted" if last.interrupted else last.paused or "going on")
+        style = {"passed": "green", "halt": "bold red", "failed": "red"}.get(how, "yellow")
+        parts.append(Text.assemble(f"last run: {last.run_id}  ", (how, style)))
+    good = [e for e in found.backups if e.problem is None]
+    newest = f", newest {good[0].id}" if good else ""
+    parts.append(Text(f"backups: {len(good)}{newest}"))
+    parts += [Text(f"  {one_line(e.id)}: {e.problem}", style="red") for e in found.backups if e.problem]
+    if found.running:
+        parts.append(Text(f"a run is going on: {found.running}", style="yellow"))
+    if found.obstacle:
+        label = "HALT" if found.halted else "unfinished"
+        parts.append(Text.assemble((f"{label}: ", "bold red"), found.obstacle.reason))
+        parts.append(Text.assemble(("HINT: ", "bold yellow"), found.obstacle.hint))
+    return Group(*parts)

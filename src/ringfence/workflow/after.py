@@ -1,0 +1,93 @@
+"""The second half of a run: production against its baseline, and whether the run's own protection still stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ringfence.config import load as config
+from ringfence.errors import BackupError, HaltError, RingfenceError
+from ringfence.journal.log import Journal
+from ringfence.journal.model import RunState
+from ringfence.workflow import context, publish, verify
+from ringfence.workflow.context import Context
+from ringfence.workflow.progress import Progress
+from ringfence.workflow.project import Project
+from ringfence.workflow.verify import Verified
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """A run that `post` finished."""
+
+    run: RunState
+    verified: Verified
+
+
+def verify_run(project: Project, journal: Journal, recorded: Context | None, progress: Progress) -> Verified:
+    """Verify production against the run's own baseline, as a step of its journal. It never raises what it can tell.
+
+    Where the configuration, the repository's settings or the processes of an agent are not as they must be, the
+    verdict is ``unknown`` even if every row is equal: what looked was not what was meant to look.
+    """
+    state = journal.state
+    with journal.step("verify") as step:
+        progress.say("comparing production with its baseline")
+        try:
+            verified = verify.verify(project, state.backup, progress=progress)
+        except RingfenceError as error:
+            verified = verify.not_possible(state.backup or "", f"the baseline cannot be used: {error.message}")
+        broken = _broken(project, journal, recorded)
+        if broken:
+            verified = replace(verified, comparison=verify.with_notes(verified.comparison, broken, unknown=True))
+        journal.verdict(verify.as_json(verified))
+        if not verified.passed:
+            step.finish("halt", *verified.comparison.reasons)
+    progress.say(f"production: {verified.comparison.verdict}")
+    return verified
+
+
+def _broken(project: Project, journal: Journal, recorded: Context | None) -> tuple[str, ...]:
+    reasons: list[str] = []
+    if recorded is None:
+        reasons.append("what was recorded before the agents is gone")
+    elif recorded.config_sha256 != project.settings.sha256 or not config.is_unchanged(project.settings):
+        reasons.append(f"{project.settings.found_at.name} was changed during the run")
+    if recorded is not None and recorded.git is not None:
+        try:
+            changed = publish.settings_changed(project, recorded.git)
+        except RingfenceError as error:
+            changed = (error.message,)
+        reasons += [f"git setting changed during the run: {c}" for c in changed]
+    for agent in journal.state.agents:
+        if agent.get("all_ended") is False:
+            reasons.append(f"agent {agent.get('name')}: a process of it may still be running and writing")
+    return tuple(reasons)
+
+
+def halt(journal: Journal, verified: Verified) -> RunState:
+    """End the run as a HALT, which latches until a person resolves it."""
+    journal.end("halt", exit_code=HaltError.exit_code, reasons=verified.comparison.reasons)
+    return journal.state
+
+
+def finish(project: Project, journal: Journal, *, was: RunState, progress: Progress) -> Ended:
+    """Verify and end a run that waited for it or was interrupted. Raises BackupError (5) where it has no baseline."""
+    if was.backup is None:
+        reason = "interrupted before it had a baseline; no agent had started"
+        journal.end("failed", exit_code=BackupError.exit_code, reasons=[reason])
+        raise BackupError(f"run {was.run_id} was {reason}", hint="it is closed now; a new run can start")
+    verified = verify_run(project, journal, context.read(journal.directory), progress)
+    if not verified.passed:
+        return Ended(run=halt(journal, verified), verified=verified)
+    if was.paused is not None:
+        journal.end("passed", exit_code=0)
+    else:
+        where = f" in step {was.steps[-1].name}" if was.steps else ""
+        journal.end(
+            "failed",
+            exit_code=0,
+            reasons=[
+                f"interrupted{where}; production was then found {verified.comparison.verdict}; nothing was committed"
+            ],
+        )
+    return Ended(run=journal.state, verified=verified)

@@ -1,0 +1,126 @@
+"""The configured agents, one after the other, on the test database."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from ringfence import clock
+from ringfence.agents import record
+from ringfence.agents.environment import agent_environment
+from ringfence.agents.model import AgentResult, AgentSpec, TestAccess
+from ringfence.agents.prompt import agent_prompt
+from ringfence.agents.record import OutputFile
+from ringfence.agents.runner import run_agent
+from ringfence.engines.embedded import HOST
+from ringfence.errors import ConfigError
+from ringfence.journal.log import Journal
+from ringfence.postgres import programs as program_sets
+from ringfence.postgres import target
+from ringfence.workflow.progress import Progress
+from ringfence.workflow.project import Project
+
+
+def require_agents(project: Project) -> None:
+    """Refuse (2) to run without agents: a run that does nothing would look like one that was safe."""
+    if not project.settings.workflow.agents:
+        raise ConfigError(
+            f"{project.settings.found_at.name}: no agents are configured",
+            hint="add [[workflow.agents]] with name and command; 'ringfence init' wrote examples as comments",
+        )
+
+
+def access(project: Project) -> TestAccess:
+    """Where the test database is and how to get in. Raises ConfigError (2) when its password is not known."""
+    test = project.settings.test
+    password = target.find_password(project.paths.pgpass, host=HOST, port=test.db_port, user=test.role)
+    if password is None:
+        raise ConfigError(
+            f"no password for {test.role} at {HOST}:{test.db_port} in {project.paths.pgpass}",
+            hint="'ringfence up' makes the test server and its password",
+        )
+    return TestAccess(
+        host=HOST,
+        port=test.db_port,
+        database=test.database,
+        user=test.role,
+        password=password,
+        web_port=test.web_port,
+    )
+
+
+def run_agents(
+    project: Project, journal: Journal, *, text: str, progress: Progress, environ: Mapping[str, str] = os.environ
+) -> tuple[AgentResult, ...]:
+    """Run the agents in order; the first that does not end well is the last.
+
+    Every agent is on record before the next begins. Nothing here decides about production: the verification follows
+    whatever happened.
+    """
+    results: list[AgentResult] = []
+    previous: list[tuple[str, str]] = []
+    started = clock.monotonic_s()
+    for agent in project.settings.workflow.agents:
+        spec = AgentSpec(name=agent.name, command=agent.command, timeout_s=agent.timeout_s)
+        with journal.step(f"agent {spec.name}") as step:
+            result = _run_one(project, journal, spec, text, previous, progress, environ)
+            results.append(result)
+            journal.agent(result.to_json())
+            for reason in result.reasons:
+                step.note(reason)
+            if not result.ok:
+                step.finish("failed", f"{spec.name}: {result.outcome}")
+        record.write_timing(
+            project.settings.root,
+            issue=journal.state.issue,
+            run_id=journal.run_id,
+            results=results,
+            total_seconds=clock.monotonic_s() - started,
+        )
+        if not result.ok:
+            break
+        if result.output_file:
+            previous.append((spec.name, result.output_file))
+    return tuple(results)
+
+
+def _run_one(
+    project: Project,
+    journal: Journal,
+    spec: AgentSpec,
+    text: str,
+    previous: list[tuple[str, str]],
+    progress: Progress,
+    environ: Mapping[str, str],
+) -> AgentResult:
+    issue, test = journal.state.issue, access(project)
+    environment = agent_environment(
+        environ,
+        test,
+        programs_directory=program_sets.choose(project.programs).directory,
+        pass_through=project.settings.workflow.pass_environment,
+        agent=spec.name,
+        run_id=journal.run_id,
+        issue=issue,
+    )
+    for dropped in environment.dropped:
+        progress.say(f"{spec.name}: {dropped.name} is not passed on: {dropped.reason}")
+    secrets = (*environment.secrets(), *(e.password for e in target.read_passfile(project.paths.pgpass)))
+    output = OutputFile.create(
+        project.settings.root,
+        agent=spec.name,
+        issue=issue,
+        run_id=journal.run_id,
+        command=spec.command,
+        started_at=clock.utc_now(),
+        secrets=secrets,
+    )
+    return run_agent(
+        spec,
+        environment=environment.variables,
+        prompt=agent_prompt(text, issue=issue, agent=spec.name, previous=previous, access=test),
+        worktree=project.settings.root,
+        output=output,
+        on_text=progress.agent,
+        secrets=secrets,
+    )

@@ -1,0 +1,204 @@
+"""``backup create``: dump and baseline from one snapshot, read back in full, published, and only then rotation."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from ringfence import clock, files
+from ringfence.backup import dump as dumps
+from ringfence.backup import model
+from ringfence.backup.model import Entry, Kept, Manifest
+from ringfence.backup.store import BackupStore
+from ringfence.errors import BackupError, IdentityError
+from ringfence.integrity import baseline, observe
+from ringfence.integrity.model import Observation, TableName
+from ringfence.integrity.observe import Snapshot
+from ringfence.integrity.state_rules import kind_of, why_unreadable
+from ringfence.journal import reader
+from ringfence.postgres.connection import ConnectError, QueryError, connect
+from ringfence.postgres.identity import require_stamp
+from ringfence.postgres.programs import Programs
+from ringfence.workflow.progress import Progress
+from ringfence.workflow.project import STEP_TIMEOUT_S, Project
+
+
+@dataclass(frozen=True, kw_only=True)
+class Created:
+    """A new backup, its baseline, and what rotation did."""
+
+    entry: Entry
+    manifest: Manifest
+    observation: Observation
+    removed: tuple[str, ...]
+    kept: tuple[Kept, ...]
+    seconds: float
+
+
+def create_backup(project: Project, *, issue: str | None, progress: Progress, needed: Collection[str] = ()) -> Created:
+    """Make a backup of production. ``needed`` are ids that rotation must leave.
+
+    Raises BackupError (5), BusyError (4) when another backup is being made, IdentityError (7) when the database is
+    not stamped as this project's production. Older backups are untouched unless the new one is in place.
+    """
+    started = clock.monotonic_s()
+    try:
+        with project.store.writing():
+            created = _create(project, project.store, issue, progress)
+            rotation = project.store.rotate(keep=project.settings.backup.keep, needed=needed)
+    except (ConnectError, QueryError) as error:
+        raise BackupError(f"backup not made: {error.message}", hint=error.hint) from error
+    except OSError as error:
+        raise BackupError(f"backup not made: {error.filename or project.paths.backups}: {error.strerror}") from error
+    for gone in rotation.remove:
+        progress.say(f"removed {gone}: more than {project.settings.backup.keep} newer ones are kept")
+    entry, manifest, observation = created
+    return Created(
+        entry=entry,
+        manifest=manifest,
+        observation=observation,
+        removed=rotation.remove,
+        kept=rotation.kept,
+        seconds=clock.monotonic_s() - started,
+    )
+
+
+def _create(
+    project: Project, store: BackupStore, issue: str | None, progress: Progress
+) -> tuple[Entry, Manifest, Observation]:
+    target = project.target("production")
+    with connect(target) as connection:
+        require_stamp(connection, database=target.database, environment="production", project=project.name)
+    _require_space(project, store)
+    sequence = store.next_sequence()
+    with store.staging() as staging, observe.open_snapshot(target) as snapshot:
+        if not snapshot.identity.superuser:
+            raise IdentityError(f"role {target.user} is no superuser on production: it may not see every row")
+        programs = project.client_programs(snapshot.identity.server_version_num)
+        staged = staging / "dump"
+        observation = _dump_and_observe(project, snapshot, programs, staged, progress)
+        progress.say("reading the dump back")
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            reading = pool.submit(dumps.read_in_full, programs, staged, timeout_s=STEP_TIMEOUT_S)
+            digest = files.sha256_file(staged)
+            reading.result()
+        files.fsync_file(staged)
+        moment = clock.utc_now()
+        name = model.backup_id(target.database, issue, moment)
+        while not store.is_free(name):
+            clock.pause(0.1)  # one name a second
+            moment = clock.utc_now()
+            name = model.backup_id(target.database, issue, moment)
+        manifest = Manifest(
+            id=name,
+            sequence=sequence,
+            project=project.name,
+            database=target.database,
+            issue=issue,
+            created_at=moment,
+            file=f"{name}.dump",
+            size_bytes=staged.stat().st_size,
+            sha256=digest,
+            server_version=snapshot.identity.server_version,
+            server_version_num=snapshot.identity.server_version_num,
+            program_version=f"{programs.major}.{programs.minor}",
+            baseline=baseline.to_json(observation),
+        )
+        return store.publish(staged, manifest), manifest, observation
+
+
+def _dump_and_observe(
+    project: Project, snapshot: Snapshot, programs: Programs, staged: Path, progress: Progress
+) -> Observation:
+    """pg_dump and the fingerprints at the same time, both in the one snapshot; either failing ends the other."""
+    given_up = threading.Event()
+    read_blocks = 0
+
+    def on_bytes(size: int) -> None:
+        if given_up.is_set():
+            raise BackupError("backup not made: the fingerprints failed")
+        progress.advance(f"dump {files.bytes_text(size)}", 0, 0)
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        dumping: Future[None] = pool.submit(
+            dumps.dump,
+            programs,
+            snapshot.target,
+            staged,
+            snapshot=snapshot.name,
+            timeout_s=STEP_TIMEOUT_S,
+            on_bytes=on_bytes,
+        )
+
+        def on_digest(table: TableName, blocks: int, total: int) -> None:
+            nonlocal read_blocks
+            if dumping.done():
+                dumping.result()
+            read_blocks += blocks
+            progress.advance("baseline", read_blocks, total)
+
+        try:
+            observation = observe.observe(snapshot, observe.new_seeds(), workers=project.workers, on_digest=on_digest)
+            dumping.result()
+        except BaseException:
+            given_up.set()
+            raise
+    return observation
+
+
+def _require_readable(observation: Observation) -> None:
+    """A baseline with a gap could never be compared; production's administrator can read all of it."""
+    for kind, objects in observation.state.items():
+        reason = why_unreadable(objects)
+        if reason:
+            raise BackupError(f"no baseline: {kind_of(kind).label} could not be read: {reason}")
+
+
+def _require_space(project: Project, store: BackupStore) -> None:
+    """Refuse before anything is written when the last dump and half of it again would not fit."""
+    last = next((e.manifest for e in store.entries() if e.manifest and e.problem is None), None)
+    free = files.free_bytes(store.directory)
+    wanted = last.size_bytes * 3 // 2 if last else 0
+    if free < wanted:
+        raise BackupError(
+            f"{files.bytes_text(free)} are free in {store.directory}, and the last dump and half of it again are "
+            f"{files.bytes_text(wanted)}",
+            hint="make room, or give [backup] directory another place; older backups were not touched",
+        )
+
+
+def needed_baselines(project: Project) -> frozenset[str]:
+    """Backups that rotation must leave: the baselines of runs that are open or stand as a HALT."""
+    runs = reader.read_runs(project.paths.state_directory)
+    return frozenset(r.backup for r in runs if r.backup is not None and (r.is_open or r.is_halted))
+
+
+def verify_backup(project: Project, name: str | None, progress: Progress) -> Entry:
+    """Prove that a dump is what was written: size, SHA-256, a full read of the archive. Raises BackupError (5)."""
+    entry = project.store.get(name)
+    return check_dump(project, entry, progress)
+
+
+def check_dump(project: Project, entry: Entry, progress: Progress, *, full: bool = True) -> Entry:
+    """SHA-256 of the dump against its manifest, and with ``full`` a read of the whole archive. Raises BackupError."""
+    if entry.manifest is None or entry.dump_path is None:
+        raise BackupError(f"backup {entry.id}: {entry.problem or 'no manifest'}")
+    total, done = entry.manifest.size_bytes, 0
+
+    def on_bytes(count: int) -> None:
+        nonlocal done
+        done += count
+        progress.advance("reading the dump", done, total)
+
+    if files.sha256_file(entry.dump_path, on_bytes) != entry.manifest.sha256:
+        raise BackupError(
+            f"dump {entry.dump_path.name} is damaged: its SHA-256 is not the one in its manifest",
+            hint="use another backup: 'ringfence backup list'",
+        )
+    if full:
+        programs = project.client_programs(entry.manifest.server_version_num)
+        dumps.read_in_full(programs, entry.dump_path, timeout_s=STEP_TIMEOUT_S)
+    return entry

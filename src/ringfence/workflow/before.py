@@ -1,0 +1,47 @@
+"""The first half of a run: a proven backup of production, and a test database made from it."""
+
+from __future__ import annotations
+
+from ringfence.errors import RingfenceError
+from ringfence.journal.log import Journal
+from ringfence.workflow import backup, environments, reseed
+from ringfence.workflow.progress import Progress
+from ringfence.workflow.project import Project
+
+INTERRUPTED = 130
+
+
+def before(project: Project, journal: Journal, *, fresh_start: bool, progress: Progress) -> None:
+    """Separation, backup, reseed, each a step of the journal. On an error the run ends as failed, and it is raised.
+
+    No agent has started then, so there is nothing to verify.
+    """
+    try:
+        with journal.step("check"):
+            environments.require_apart(project)
+        with journal.step("backup") as step:
+            progress.say("backing up production")
+            created = backup.create_backup(
+                project,
+                issue=journal.state.issue,
+                progress=progress,
+                needed=backup.needed_baselines(project),
+            )
+            journal.backup(created.entry.id)
+            rows = sum(t.rows for t in created.observation.tables)
+            step.note(f"{created.entry.id}: {len(created.observation.tables)} tables, {rows} rows")
+            progress.say(f"backup {created.entry.id}: {len(created.observation.tables)} tables, {rows} rows")
+        with journal.step("reseed") as step:
+            progress.say("reseeding the test database")
+            made = reseed.reseed(project, created.entry.id, fresh_start=fresh_start, progress=progress)
+            step.note(f"{made.database} equals {made.backup}: the backup is proven")
+            progress.say(f"{made.database} equals the backup, row for row")
+    except RingfenceError as error:
+        journal.end("failed", exit_code=error.exit_code, reasons=[error.message])
+        raise
+    except KeyboardInterrupt:
+        journal.end("failed", exit_code=INTERRUPTED, reasons=["interrupted before the first agent"])
+        raise
+    except Exception as error:
+        journal.end("failed", exit_code=RingfenceError.exit_code, reasons=[f"{type(error).__name__}: {error}"])
+        raise

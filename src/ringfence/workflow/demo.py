@@ -1,0 +1,184 @@
+"""``demo``: the whole story on two real databases in a scratch directory, with a good agent and a bad one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from ringfence import clock
+from ringfence.config import template
+from ringfence.engines import ports
+from ringfence.errors import InternalError
+from ringfence.git.program import Git, git_for
+from ringfence.journal.model import RunState
+from ringfence.postgres import queries
+from ringfence.postgres.connection import connect
+from ringfence.workflow import environments, run
+from ringfence.workflow.progress import Progress
+from ringfence.workflow.project import Project, open_project
+
+BRANCH = "main"
+_TASKS = ("Let every SKU have a low-stock limit #7", "Check the prices of all SKUs #8")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What happened in the demo: both runs, where the remote branch stood after each, the counts a naive check sees."""
+
+    servers: str
+    good: RunState
+    bad: RunState
+    remote_after_good: str
+    remote_after_bad: str
+    counts_before: Mapping[str, int]
+    counts_after: Mapping[str, int]
+    seconds: float
+    directory: Path | None
+
+
+def demo(*, keep: bool, progress: Progress) -> Told:
+    """Play it and check that it went as it must. Raises InternalError (70) when it did not."""
+    started = clock.monotonic_s()
+    with _scratch(keep) as place:
+        project, git = _stage(place, progress)
+        try:
+            counts_before = _counts(project)
+            progress.say("1. a good agent works on the test database and writes code")
+            good = _act(project, place, "good", _TASKS[0], progress)
+            remote_after_good = _remote_head(git, place)
+            progress.say("2. a bad agent finds production's password and changes 25 prices")
+            bad = _act(project, place, "bad", _TASKS[1], progress)
+            told = Told(
+                servers=f"PostgreSQL {project.programs[0].major}.{project.programs[0].minor}",
+                good=good,
+                bad=bad,
+                remote_after_good=remote_after_good,
+                remote_after_bad=_remote_head(git, place),
+                counts_before=counts_before,
+                counts_after=_counts(project),
+                seconds=clock.monotonic_s() - started,
+                directory=place if keep else None,
+            )
+            _require_as_promised(told)
+            return told
+        finally:
+            for environment in environments.BOTH:
+                project.engine(environment).stop()
+
+
+@contextmanager
+def _scratch(keep: bool) -> Iterator[Path]:
+    place = Path(tempfile.mkdtemp(prefix="ringfence-demo-"))
+    # A server that runs under another account must be able to pass through; what is private inside has its own mode.
+    place.chmod(0o711)
+    try:
+        yield place
+    finally:
+        if not keep:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _stage(place: Path, progress: Progress) -> tuple[Project, Git]:
+    """Repository with a remote, configuration, two servers, data."""
+    root = place / "shop"
+    root.mkdir()
+    production, test = ports.free_port(), ports.free_port()
+    text = template.initial_config()
+    text = text.replace("db_port = 4546", f"db_port = {production}").replace("db_port = 2346", f"db_port = {test}")
+    passfile = place / "config" / "ringfence" / "inventory" / "pgpass"
+    command = ["sh", str(place / "agent.sh"), str(passfile), str(production), "inventory_admin", "inventory"]
+    listed = ", ".join(f'"{word}"' for word in command)
+    text += f'\n[[workflow.agents]]\nname = "build"\ncommand = [{listed}]\ntimeout_minutes = 1\n'
+    (root / "ringfence.toml").write_text(text, "utf-8")
+    (root / ".gitignore").write_text("\n".join(template.gitignore_lines()) + "\n", "utf-8")
+    (root / "CHANGES.md").write_text("# Changes\n", "utf-8")
+    environ = {
+        **os.environ,
+        "XDG_CONFIG_HOME": str(place / "config"),
+        "XDG_STATE_HOME": str(place / "state"),
+        "XDG_DATA_HOME": str(place / "data"),
+    }
+    git = _repository(root, place, environ)
+    project = open_project(root / "ringfence.toml", start=root, environ=environ)
+    progress.say("starting two PostgreSQL servers and loading sample data")
+    environments.up(project, environments.BOTH, _Quiet())
+    for environment in environments.BOTH:
+        with connect(project.target(environment), read_only=False) as connection:
+            connection.execute(queries.load("ringfence.workflow", "demo_data"))
+    return project, git
+
+
+def _repository(root: Path, place: Path, environ: Mapping[str, str]) -> Git:
+    git = git_for(root, environ)
+    git.run("init", "--quiet", f"--initial-branch={BRANCH}", ".", cwd=root)
+    git.run("init", "--quiet", "--bare", f"--initial-branch={BRANCH}", str(place / "remote.git"), cwd=root)
+    git.run("remote", "add", "origin", str(place / "remote.git"), cwd=root)
+    git.run("add", "--all", cwd=root)
+    identity = ("-c", "user.name=Demo", "-c", "user.email=demo@localhost")
+    git.run(*identity, "commit", "--quiet", "--no-gpg-sign", "-m", "Begin", cwd=root)
+    git.run("push", "--quiet", "-u", "origin", BRANCH, cwd=root)
+    return git
+
+
+def _act(project: Project, place: Path, scene: str, task: str, progress: Progress) -> RunState:
+    script = resources.files("ringfence.workflow").joinpath("scenes", f"{scene}.sh").read_text("utf-8")
+    (place / "agent.sh").write_text(script, "utf-8")
+    return run.run(
+        project,
+        issue=task.rpartition("#")[2],
+        text=task,
+        fresh_start=False,
+        push=True,
+        allow_dirty=False,
+        progress=_Indented(progress),
+    )
+
+
+def _remote_head(git: Git, place: Path) -> str:
+    return git.run("rev-parse", BRANCH, cwd=place / "remote.git").line
+
+
+def _counts(project: Project) -> dict[str, int]:
+    with connect(project.target("production")) as connection:
+        rows = connection.execute(queries.load("ringfence.workflow", "demo_counts")).fetchall()
+    return {str(name): int(count) for name, count in rows}
+
+
+def _require_as_promised(told: Told) -> None:
+    good = told.good.outcome == "passed" and told.good.pushed and told.good.commit == told.remote_after_good
+    bad = told.bad.outcome == "halt" and told.bad.exit_code == 3 and told.remote_after_bad == told.remote_after_good
+    if not good or not bad:
+        raise InternalError(
+            f"the demo did not go as it must: good agent {told.good.outcome} {told.good.reasons}, "
+            f"bad agent {told.bad.outcome} {told.bad.reasons}"
+        )
+
+
+class _Quiet:
+    """No news while the stage is set."""
+
+    def say(self, text: str) -> None:
+        pass
+
+    def advance(self, label: str, done: float, total: float) -> None:
+        pass
+
+    def agent(self, text: str) -> None:
+        pass
+
+
+class _Indented(_Quiet):
+    """Only what the agents say, so that the story fits a screen."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def agent(self, text: str) -> None:
+        for line in text.splitlines():
+            self._progress.say(f"   agent: {line}")

@@ -1,0 +1,90 @@
+"""One project: its settings, its places, its two servers, its backups."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ringfence import files
+from ringfence.backup.store import BackupStore
+from ringfence.config.load import load
+from ringfence.config.model import Settings
+from ringfence.config.paths import Paths, paths_for
+from ringfence.engines.embedded import EmbeddedEngine
+from ringfence.engines.model import EnvironmentName
+from ringfence.integrity.model import TableName, TableRule
+from ringfence.postgres import programs as program_sets
+from ringfence.postgres.programs import Programs
+from ringfence.postgres.target import Target
+
+STEP_TIMEOUT_S = 6 * 3600
+"""An upper bound for one dump or restore: far above any honest one, so that nothing hangs for ever."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """What every command of a project starts from. Made by `open_project`."""
+
+    settings: Settings
+    paths: Paths
+    programs: tuple[Programs, ...]
+
+    @property
+    def name(self) -> str:
+        """The project's name, which is part of every stamp."""
+        return self.settings.project
+
+    @property
+    def store(self) -> BackupStore:
+        """The backups of production."""
+        return BackupStore(directory=self.paths.backups, copies=self.paths.manifests)
+
+    @property
+    def workers(self) -> int:
+        """How many sessions read tables at the same time: half of the processors, at least one, at most four."""
+        return max(1, min(4, (os.cpu_count() or 2) // 2))
+
+    def engine(self, environment: EnvironmentName) -> EmbeddedEngine:
+        """The engine of one environment."""
+        if environment == "production":
+            port, superuser = self.settings.production.db_port, self.settings.production.admin_role
+        else:
+            port, superuser = self.settings.test.db_port, self.settings.test.role
+        return EmbeddedEngine(
+            project=self.name,
+            environment=environment,
+            base=self.paths.data(environment),
+            port=port,
+            superuser=superuser,
+            passfile=self.paths.pgpass,
+            available=self.programs,
+        )
+
+    def database(self, environment: EnvironmentName) -> str:
+        """The name of an environment's database."""
+        chosen = self.settings.production if environment == "production" else self.settings.test
+        return chosen.database
+
+    def target(self, environment: EnvironmentName) -> Target:
+        """An environment's database as its administrator sees it."""
+        return self.engine(environment).target(self.database(environment))
+
+    def rule(self, table: TableName) -> TableRule:
+        """What may happen to a table between baseline and verification."""
+        found = self.settings.verify.rule_for(table.schema, table.name)
+        return TableRule(rule=found.kind, reason=found.reason)
+
+    def client_programs(self, server_version_num: int) -> Programs:
+        """pg_dump and pg_restore at least as new as a server."""
+        return program_sets.choose_client(self.programs, server_major=server_version_num // 10000)
+
+
+def open_project(config: Path | None, *, start: Path, environ: Mapping[str, str]) -> Project:
+    """Read the settings and make sure of the project's private directories. Raises ConfigError."""
+    settings = load(config, start=start)
+    paths = paths_for(settings, environ)
+    for directory in (paths.config_directory, paths.state_directory, paths.runs, paths.manifests):
+        files.ensure_private_directory(directory)
+    return Project(settings=settings, paths=paths, programs=program_sets.find_programs())

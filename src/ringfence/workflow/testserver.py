@@ -1,0 +1,74 @@
+"""The test server as the workflow works on it: proven to be the test server first, its own databases told from others.
+
+Besides the test database the tool keeps databases of its own there: the reference, the copy that is being made, and the
+one that was just replaced. They are found by their stamp, never by their name, so that a database that somebody else
+gave such a name is left alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Iterator
+from typing import Literal
+
+from ringfence.errors import IdentityError
+from ringfence.integrity.model import Observation
+from ringfence.postgres import databases, identity, queries
+from ringfence.postgres.connection import ConnectError, Connection, connect
+from ringfence.workflow.project import Project
+
+Purpose = Literal["reference", "incoming", "replaced"]
+
+
+@contextlib.contextmanager
+def admin(project: Project, before: Observation) -> Iterator[Connection]:
+    """A writing session of the test server, outside the databases concerned; ``before`` is the baseline of production.
+
+    Refuses (7) unless this server is another than production's and the database there is stamped as test. A test
+    database that is not there at all has no stamp to ask for; the server's own proof at its start then stands.
+    """
+    with connect(project.engine("test").target("postgres"), read_only=False) as connection:
+        here = identity.read_identity(connection)
+        if here.system_identifier == before.identity.system_identifier:
+            raise IdentityError(
+                f"the test server is the server the backup was taken from, or a copy of its files ({here.describe()})",
+                hint="check db_port of [test] in ringfence.toml",
+            )
+        _require_apart(project, connection)
+        database = project.database("test")
+        if databases.exists(connection, database):
+            identity.require_stamp(connection, database=database, environment="test", project=project.name)
+        yield connection
+
+
+def _require_apart(project: Project, here: Connection) -> None:
+    try:
+        with connect(project.target("production")) as production:
+            identity.require_apart(production, here)
+    except ConnectError as error:
+        # A production that answers nobody is not the server that answers here; the identifiers were compared above.
+        if "password" in error.message or "authentication" in error.message:
+            raise IdentityError(f"cannot show that test is not production: {error.message}", hint=error.hint) from error
+
+
+def own(connection: Connection, project: Project, purpose: Purpose) -> tuple[str, ...]:
+    """The databases that the tool made on this server for a purpose, by their stamp, oldest first."""
+    rows = connection.execute(
+        queries.load("ringfence.postgres", "stamped"), {"environment": purpose, "project": project.name}
+    ).fetchall()
+    return tuple(r[0] for r in rows)
+
+
+def new_name(connection: Connection, project: Project, purpose: Purpose) -> str:
+    """A free database name that says what it is for."""
+    name = databases.beside(project.database("test"), purpose)
+    while databases.exists(connection, name):
+        name = databases.beside(project.database("test"), f"{purpose}_{secrets.token_hex(3)}")
+    return name
+
+
+def drop_own(connection: Connection, project: Project, purpose: Purpose) -> None:
+    """Remove every database that the tool made for a purpose."""
+    for name in own(connection, project, purpose):
+        databases.drop(connection, name)

@@ -1,0 +1,166 @@
+"""``verify``: production against a baseline. What could not be looked at is unknown, and unknown is a HALT."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from ringfence import clock
+from ringfence.backup.model import Entry
+from ringfence.errors import RingfenceError
+from ringfence.integrity import observe, rowdiff
+from ringfence.integrity.compare import compare, comparison_json, differing
+from ringfence.integrity.fingerprint import Table
+from ringfence.integrity.model import Comparison, Observation, RowChanges, TableName
+from ringfence.integrity.observe import Snapshot
+from ringfence.integrity.rowdiff import Side
+from ringfence.postgres import queries
+from ringfence.postgres.connection import ConnectError, QueryError, connect
+from ringfence.redact import one_line
+from ringfence.workflow import reference, testserver
+from ringfence.workflow.progress import Progress
+from ringfence.workflow.project import Project
+
+WAIT_FOR_WRITERS_S = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """The comparison of production with the baseline of one backup."""
+
+    baseline: str
+    comparison: Comparison
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether production is as it was, or differs only in what a rule allows."""
+        return self.comparison.verdict in ("unchanged", "allowed")
+
+
+def verify(project: Project, name: str | None, *, progress: Progress) -> Verified:
+    """Compare production with a baseline (the newest backup's by default).
+
+    A server that cannot be reached or read gives the verdict ``unknown``, never an error and never a pass. Raises
+    BackupError (5) when there is no baseline to compare with.
+    """
+    started = clock.monotonic_s()
+    entry = project.store.get(name)
+    before = reference.baseline_of(entry)
+    try:
+        comparison = _compare(project, entry, before, progress)
+    except (ConnectError, QueryError, psycopg.Error) as error:
+        comparison = _unknown(f"production could not be read: {error}")
+    return Verified(baseline=entry.id, comparison=comparison, seconds=clock.monotonic_s() - started)
+
+
+def _compare(project: Project, entry: Entry, before: Observation, progress: Progress) -> Comparison:
+    target = project.target("production")
+    writing = _wait_for_writers(project)
+    read = 0
+
+    def on_digest(table: TableName, blocks: int, total: int) -> None:
+        nonlocal read
+        read += blocks
+        progress.advance("comparing", read, total)
+
+    with observe.open_snapshot(target) as snapshot:
+        after = observe.observe(snapshot, before.seeds, workers=project.workers, on_digest=on_digest)
+        wrong = differing(before, after)
+        changes, notes = _row_changes(project, entry, before, snapshot, wrong, progress)
+    rules = {t: project.rule(t) for t in {d.table for d in (*before.tables, *after.tables)}}
+    comparison = compare(before, after, rules=rules, changes=changes, proof="fingerprint")
+    return with_notes(comparison, (*notes, *writing), unknown=bool(writing))
+
+
+def _row_changes(
+    project: Project,
+    entry: Entry,
+    before: Observation,
+    snapshot: Snapshot,
+    wrong: tuple[TableName, ...],
+    progress: Progress,
+) -> tuple[dict[TableName, RowChanges | None], tuple[str, ...]]:
+    """Compare the rows of tables that differ with the reference, which is made first where it is not there.
+
+    Not being able to does not change that they differ; it is said, and the counts stay open.
+    """
+    if not wrong:
+        return {}, ()
+    here = {t.name: t for t in snapshot.tables}
+    try:
+        with testserver.admin(project, before) as admin:
+            name = reference.find(project, admin, entry)
+            if name is None:
+                progress.say("the reference is made, to compare rows with")
+                name = reference.make(project, admin, entry, progress)
+        with observe.open_snapshot(project.target("test").on(name)) as pristine:
+            there = {t.name: t for t in pristine.tables}
+            digests = observe.observe(pristine, before.seeds, workers=project.workers)
+            touched = set(differing(before, digests))
+            changes = {}
+            for table in wrong:
+                if table in touched and table in there:
+                    raise QueryError(f"the reference's own rows of {one_line(table.name)} differ from the baseline")
+                changes[table] = _changes_of(there.get(table), here.get(table), pristine, snapshot, before)
+            return changes, ()
+    except (RingfenceError, psycopg.Error) as error:
+        told = f"rows could not be compared with the reference, so what happened to them is open: {error}"
+        return dict.fromkeys(wrong), (told,)
+
+
+def _changes_of(
+    old: Table | None, new: Table | None, pristine: Snapshot, snapshot: Snapshot, before: Observation
+) -> RowChanges | None:
+    if old is None or new is None:
+        return None
+    return rowdiff.row_changes(
+        Side(connection=pristine.connection, table=old), Side(connection=snapshot.connection, table=new), before.seeds
+    )
+
+
+def _wait_for_writers(project: Project) -> tuple[str, ...]:
+    """Sessions that have written and not committed could change production after it was looked at: wait, then say."""
+    deadline = clock.monotonic_s() + WAIT_FOR_WRITERS_S
+    with connect(project.target("production")) as connection:
+        while True:
+            rows = connection.execute(queries.load("ringfence.workflow", "writers")).fetchall()
+            if not rows:
+                return ()
+            if clock.monotonic_s() >= deadline:
+                return tuple(
+                    f"session {pid} of role {one_line(role or '?')} ({one_line(application or 'no name')}) has written "
+                    f"and not committed; it may change production after this look"
+                    for pid, role, application in rows
+                )
+            clock.pause(0.25)
+
+
+def with_notes(comparison: Comparison, notes: tuple[str, ...], *, unknown: bool) -> Comparison:
+    """Add reasons to a comparison; ``unknown`` takes a pass away, and leaves what is worse than unknown as it is."""
+    verdict = comparison.verdict
+    if unknown and verdict in ("unchanged", "allowed"):
+        verdict = "unknown"
+    return Comparison(
+        verdict=verdict,
+        proof=comparison.proof,
+        tables=comparison.tables,
+        other=comparison.other,
+        reasons=(*comparison.reasons, *notes),
+    )
+
+
+def not_possible(baseline: str, reason: str) -> Verified:
+    """A verification that could not even begin: unknown, so a HALT."""
+    return Verified(baseline=baseline, comparison=_unknown(reason), seconds=0.0)
+
+
+def as_json(result: Verified) -> dict[str, Any]:
+    """The keys of ``verify --json``, which a run's journal holds too."""
+    return {**comparison_json(result.comparison), "baseline": result.baseline, "seconds": round(result.seconds, 3)}
+
+
+def _unknown(reason: str) -> Comparison:
+    return Comparison(verdict="unknown", proof="fingerprint", tables=(), other=(), reasons=(reason,))
