@@ -12,6 +12,9 @@ from ringfence.postgres.target import Target
 from ringfence.process import ProgramError
 
 LOCK_WAIT_S = 10
+COMPRESSION_LEVEL = 2
+"""zlib's level. Measured on 6 million rows: 3.2 s of processor time and 74 MB, against 7.3 s and 70 MB at pg_dump's
+default (6); reading back takes the same. Every PostgreSQL client has zlib; lz4 and zstd not all have."""
 
 
 def dump(
@@ -36,6 +39,7 @@ def dump(
     line: list[str | Path] = [
         programs.path("pg_dump"),
         "--format=custom",
+        f"--compress={COMPRESSION_LEVEL}",
         f"--snapshot={snapshot}",
         f"--lock-wait-timeout={LOCK_WAIT_S * 1000}",
         "--no-password",

@@ -31,10 +31,10 @@ _SEQUENCES_AT_ONCE = 500
 def read_state(connection: Connection, *, seed: int) -> State:
     """The state of the connection's database and of its server, in the transaction's snapshot.
 
-    Outside a transaction it makes one of its own (repeatable read, read only); inside one it leaves nothing behind but
-    locks on what it read. ``seed`` (64 bits, signed or not) goes into the digests of secrets, large objects and built-in
-    objects: states of different seeds cannot be compared. Sequence values are as of now, whatever the snapshot:
-    PostgreSQL does not version them. Raises psycopg's errors for a connection that broke or was cancelled.
+    Outside a transaction it makes one of its own (repeatable read, read only); inside one it leaves nothing behind
+    but locks on what it read. ``seed`` (64 bits, signed or not) goes into the digests of secrets, large objects and
+    built-in objects: states of different seeds cannot be compared. Sequence values are as of now, whatever the
+    snapshot: PostgreSQL does not version them. Raises psycopg's errors for a connection that broke or was cancelled.
     """
     signed = seed - (1 << 64) if seed >= 1 << 63 else seed
     major = capability.major(connection.info.server_version)

@@ -10,6 +10,7 @@ from typing import Any
 from ringfence.integrity.model import Attributes, OtherChange, State
 from ringfence.integrity.state_rules import (
     LABELS,
+    OPAQUE,
     PHRASES,
     WORDS,
     describe,
@@ -142,6 +143,8 @@ def _object_differences(
     kind: str, before: Mapping[str, Attributes], after: Mapping[str, Attributes], whole: frozenset[str]
 ) -> Iterator[Difference]:
     heading = kind_of(kind).heading
+    # A column that came or went moves those behind it, which says nothing more.
+    moved = {parent_of(n) for n in before.keys() ^ after.keys()} if kind == "column" else set()
     for name in before.keys() | after.keys():
         old, new = before.get(name), after.get(name)
         if kind == PREPARED:
@@ -151,9 +154,11 @@ def _object_differences(
         if old is None or new is None:
             if not _goes_with(kind, name, new or old or {}, whole):
                 change = OtherChange(kind=heading, object=shown, before=_summary(old), after=_summary(new))
-                yield Difference(change=change, reason=f"{shown} {'dropped' if new is None else 'created'}")
+                yield Difference(change=change, reason=_came_or_went(kind, shown, change, new))
         elif old != new:
             found = differing_attributes(old, new)
+            if [d.label for d in found] == ["position"] and parent_of(name) in moved:
+                continue
             change = OtherChange(
                 kind=heading,
                 object=shown,
@@ -162,6 +167,16 @@ def _object_differences(
             )
             said = "; ".join(d.phrase or f"{d.label} was {d.before}, now {d.after}" for d in found)
             yield Difference(change=change, reason=f"{shown}: {said}")
+
+
+def _came_or_went(kind: str, shown: str, change: OtherChange, new: Attributes | None) -> str:
+    """The sentence about an object that exists on one side only; of a new role also what it may do."""
+    if kind_of(kind).fact:
+        return f"{shown}: now {change.after}" if new is not None else f"{shown}: removed, was {change.before}"
+    if new is None:
+        return f"{shown} dropped"
+    may = [PHRASES[name, True] for name, value in sorted(new.items()) if value is True and (name, True) in PHRASES]
+    return f"{shown} created" + (f": {'; '.join(may)}" if may else "")
 
 
 def _prepared(name: str, old: Attributes | None, new: Attributes | None) -> Difference:
@@ -227,6 +242,8 @@ def _attribute_difference(name: str, before: Any, after: Any) -> AttributeDiffer
     else:
         old, new = excerpts(_value(name, before, beside=after), _value(name, after, beside=before))
     phrase = PHRASES.get((name, bool(after)))
+    if name in OPAQUE:
+        phrase = f"{label} {'removed' if after is None else 'set' if before is None else 'changed'}"
     return AttributeDifference(label=label, before=old, after=new, phrase=phrase)
 
 

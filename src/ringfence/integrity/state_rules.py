@@ -17,37 +17,41 @@ CLUSTER = "cluster-"
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """How a kind of state is called in a sentence, and under which heading of the verdict it stands."""
+    """How a kind of state is called in a sentence, and under which heading of the verdict it stands.
+
+    A ``fact`` is something said about another object (a setting, a right, a comment): it is not created or dropped.
+    """
 
     label: str
     heading: OtherKind
+    fact: bool = False
 
 
 KINDS: Mapping[str, Kind] = {
     "cluster-database": Kind(label="database", heading="setting"),
-    "cluster-file-setting": Kind(label="setting in the configuration files", heading="setting"),
-    "cluster-hba": Kind(label="client authentication", heading="setting"),
-    "cluster-ident": Kind(label="user name mapping", heading="setting"),
-    "cluster-server-setting": Kind(label="server setting", heading="setting"),
-    "cluster-role-setting": Kind(label="setting of", heading="setting"),
+    "cluster-file-setting": Kind(label="setting in the configuration files", heading="setting", fact=True),
+    "cluster-hba": Kind(label="client authentication", heading="setting", fact=True),
+    "cluster-ident": Kind(label="user name mapping", heading="setting", fact=True),
+    "cluster-server-setting": Kind(label="server setting", heading="setting", fact=True),
+    "cluster-role-setting": Kind(label="setting of", heading="setting", fact=True),
     "cluster-replication-slot": Kind(label="replication slot", heading="setting"),
     "cluster-subscription": Kind(label="subscription", heading="setting"),
     "cluster-tablespace": Kind(label="tablespace", heading="setting"),
-    "cluster-comment": Kind(label="comment on", heading="setting"),
-    "cluster-security-label": Kind(label="security label of", heading="setting"),
+    "cluster-comment": Kind(label="comment on", heading="setting", fact=True),
+    "cluster-security-label": Kind(label="security label of", heading="setting", fact=True),
     "cluster-role": Kind(label="role", heading="role"),
     "cluster-membership": Kind(label="membership", heading="role"),
-    "cluster-parameter-acl": Kind(label="rights on parameter", heading="role"),
+    "cluster-parameter-acl": Kind(label="rights on parameter", heading="role", fact=True),
     "cluster-prepared-transaction": Kind(label="prepared transaction", heading="prepared-transaction"),
     "large-object": Kind(label="large object", heading="large-object"),
     "sequence": Kind(label="sequence", heading="sequence"),
     "sequence-value": Kind(label="sequence", heading="sequence"),
-    "comment": Kind(label="comment on", heading="schema"),
-    "default-privilege": Kind(label="default privileges of", heading="schema"),
+    "comment": Kind(label="comment on", heading="schema", fact=True),
+    "default-privilege": Kind(label="default privileges of", heading="schema", fact=True),
     "relation": Kind(label="table", heading="schema"),
-    "security-label": Kind(label="security label of", heading="schema"),
-    "system": Kind(label="built-in objects in", heading="schema"),
-    "system-acl": Kind(label="owner or rights of built-in", heading="schema"),
+    "security-label": Kind(label="security label of", heading="schema", fact=True),
+    "system": Kind(label="built-in objects in", heading="schema", fact=True),
+    "system-acl": Kind(label="owner or rights of built-in", heading="schema", fact=True),
 }
 """The kinds that are not simply called by their name and listed under ``schema``."""
 
@@ -64,6 +68,7 @@ LABELS: Mapping[str, str] = {
     "attnotnull": "not null",
     "attoptions": "options",
     "condeferrable": "deferrable",
+    "conislocal": "of its own",
     "condeferred": "initially deferred",
     "conenforced": "enforced",
     "connoinherit": "not inherited",
@@ -72,6 +77,7 @@ LABELS: Mapping[str, str] = {
     "datallowconn": "accepts connections",
     "datconnlimit": "connection limit",
     "datistemplate": "template",
+    "digest": "content",
     "ev_enabled": "enabled",
     "evtenabled": "enabled",
     "evtevent": "event",
@@ -123,11 +129,14 @@ LABELS: Mapping[str, str] = {
 
 _FIRING = {"O": "yes", "D": "no", "R": "on replicas only", "A": "always"}
 WORDS: Mapping[str, Mapping[str, str]] = {
+    "attgenerated": {"s": "stored", "v": "virtual"},
+    "attidentity": {"a": "always", "d": "by default"},
     "ev_enabled": _FIRING,
     "evtenabled": _FIRING,
     "relpersistence": {"p": "permanent", "u": "unlogged", "t": "temporary"},
     "persistence": {"p": "permanent", "u": "unlogged", "t": "temporary"},
     "relreplident": {"d": "primary key", "n": "nothing", "f": "full row", "i": "index"},
+    "storage": {"p": "plain", "e": "external", "m": "main", "x": "extended"},
     "tgenabled": _FIRING,
 }
 """What the catalog's one-letter values mean."""
@@ -147,6 +156,9 @@ PHRASES: Mapping[tuple[str, bool], str] = {
     ("rolbypassrls", False): "does not bypass row security any more",
 }
 """What a flag that was set (True) or taken away (False) means for a role, as a person would say it."""
+
+OPAQUE = frozenset({"connection", "digest", "password"})
+"""Attributes of which only a digest is known: that they changed is all there is to say."""
 
 _IDENTIFIER = r'(?:"(?:[^"]|"")*"|[^".]+)'
 _PARENT = re.compile(rf"({_IDENTIFIER}\.{_IDENTIFIER})\.")

@@ -16,17 +16,18 @@ from ringfence.workflow.demo import Told
 
 def story(told: Told) -> RenderableType:
     """What was done, what each layer saw, and what came of it."""
-    table = columns("", "good agent (run 1)", "bad agent (run 2)")
+    table = columns("", "run 1: a good agent", "run 2: a bad agent")
     good, bad = told.good, told.bad
+    counts = "unchanged" if told.counts_before == told.counts_after else "changed"
     rows = (
-        ("before: backup of production", _step(good, "backup"), _step(bad, "backup")),
-        ("before: test database from it", _step(good, "reseed"), _step(bad, "reseed")),
-        ("the agent changed", "the test database, two files", "25 prices in production"),
-        ("the agent said", "tests pass", "production was not touched"),
-        ("row counts would have said", "equal", "equal" if told.counts_before == told.counts_after else "not equal"),
+        ("backup", _took(good, "backup"), _took(bad, "backup")),
+        ("test database", f"equals it, {_took(good, 'reseed')}", f"equals it, {_took(bad, 'reseed')}"),
+        ("it changed", "the test database, two files", "25 prices in production"),
+        ("it said", "tests pass", "production was not touched"),
+        ("row counts", "unchanged", f"{counts}: a count sees nothing"),
         ("Ringfence found", "production unchanged", _found(bad)),
-        ("commit and push", f"{(good.commit or '')[:7]}, pushed", "refused; the remote is as it was"),
-        ("exit status", str(good.exit_code), f"{bad.exit_code}: HALT, until a person resolves it"),
+        ("commit, push", f"commit {(good.commit or '')[:7]}, pushed", "refused, nothing pushed"),
+        ("exit status", str(good.exit_code), f"{bad.exit_code}: HALT until resolved"),
     )
     for name, left, right in rows:
         table.add_row(Text(name, style="dim"), Text(left, style="green"), Text(right, style="red"))
@@ -34,7 +35,7 @@ def story(told: Told) -> RenderableType:
         Text(""),
         Text.assemble(
             ("What happened", "bold"),
-            f"  two {told.servers} servers, 5,200 rows, {clock.seconds_text(told.seconds)}",
+            f"  on two {told.servers} servers with 5,200 rows, in {clock.seconds_text(told.seconds)}",
         ),
         table,
         Text(""),
@@ -57,15 +58,9 @@ def document(told: Told) -> dict[str, Any]:
     }
 
 
-def _step(state: RunState, name: str) -> str:
+def _took(state: RunState, name: str) -> str:
     seconds = next((s.seconds for s in state.steps if s.name == name), None)
-    return (
-        ""
-        if seconds is None
-        else f"proven equal, {clock.seconds_text(seconds)}"
-        if name == "reseed"
-        else clock.seconds_text(seconds)
-    )
+    return "" if seconds is None else clock.seconds_text(seconds)
 
 
 def _found(state: RunState) -> str:

@@ -39,7 +39,7 @@ def columns(*headings: str, right: Sequence[int] = ()) -> Table:
     """An unframed table; the columns in ``right`` are aligned to the right."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for number, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if number in right else "left", overflow="fold")
+        table.add_column(heading, justify="right" if number in right else "left", overflow="fold", no_wrap=number == 0)
     return table
 
 

@@ -8,8 +8,8 @@ SELECT
             rul.netmask, rul.auth_method, nullif(array_to_string(ARRAY(
                 SELECT CASE
                     WHEN opt ~* 'passw|secret'
-                        THEN split_part(opt, '=', 1) || '='
-                            || left(encode(sha256(textsend(%(seed)s::int8::text || ':' || opt)), 'hex'), 32)
+                        THEN split_part(opt, '=', 1) || ' (digest '
+                            || left(encode(sha256(textsend(%(seed)s::int8::text || ':' || opt)), 'hex'), 32) || ')'
                     ELSE opt
                 END
                 FROM unnest(rul.options) AS opt

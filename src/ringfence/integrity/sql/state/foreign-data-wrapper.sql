@@ -13,8 +13,8 @@ SELECT
         'handler', fdw.fdwhandler::regprocedure,
         'validator', fdw.fdwvalidator::regprocedure,
         'options', ARRAY(
-            SELECT split_part(entry, '=', 1) || '='
-                || left(encode(sha256(textsend(%(seed)s::int8::text || ':' || entry)), 'hex'), 32)
+            SELECT split_part(entry, '=', 1) || ' (digest '
+                || left(encode(sha256(textsend(%(seed)s::int8::text || ':' || entry)), 'hex'), 32) || ')'
             FROM unnest(fdw.fdwoptions) AS entry
         ),
         'extension', (

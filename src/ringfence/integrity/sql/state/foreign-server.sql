@@ -18,8 +18,8 @@ SELECT
         'type', srv.srvtype,
         'version', srv.srvversion,
         'options', ARRAY(
-            SELECT split_part(entry, '=', 1) || '='
-                || left(encode(sha256(textsend(%(seed)s::int8::text || ':' || entry)), 'hex'), 32)
+            SELECT split_part(entry, '=', 1) || ' (digest '
+                || left(encode(sha256(textsend(%(seed)s::int8::text || ':' || entry)), 'hex'), 32) || ')'
             FROM unnest(srv.srvoptions) AS entry
         ),
         'extension', (

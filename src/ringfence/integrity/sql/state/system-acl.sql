@@ -62,8 +62,8 @@ WITH touched AS (
         'column ' || quote_ident(nsp.nspname) || '.' || quote_ident(rel.relname) || '.' || quote_ident(obj.attname)
             AS object,
         10::oid AS owner,
-        coalesce(obj.attacl, '{}'::aclitem[]) AS acl,
-        coalesce(init.initprivs, '{}'::aclitem[]) AS initial
+        obj.attacl AS acl,
+        init.initprivs AS initial
     FROM pg_catalog.pg_attribute AS obj
     JOIN pg_catalog.pg_class AS rel ON rel.oid = obj.attrelid
     JOIN pg_catalog.pg_namespace AS nsp ON nsp.oid = rel.relnamespace
@@ -93,6 +93,10 @@ written AS (
 )
 SELECT
     written.object,
-    jsonb_build_object('owner', quote_ident(pg_get_userbyid(written.owner)), 'acl', written.acl) AS attributes
+    jsonb_build_object(
+        'owner', CASE WHEN written.owner <> 10 THEN quote_ident(pg_get_userbyid(written.owner)) END,
+        'granted', ARRAY(SELECT unnest(written.acl) EXCEPT SELECT unnest(written.initial) ORDER BY 1),
+        'revoked', ARRAY(SELECT unnest(written.initial) EXCEPT SELECT unnest(written.acl) ORDER BY 1)
+    ) AS attributes
 FROM written
 WHERE written.owner <> 10 OR written.acl <> written.initial

@@ -4,8 +4,8 @@ SELECT
         || quote_ident(srv.srvname) AS object,
     jsonb_build_object(
         'options', ARRAY(
-            SELECT split_part(entry, '=', 1) || '='
-                || left(encode(sha256(textsend(%(seed)s::int8::text || ':' || entry)), 'hex'), 32)
+            SELECT split_part(entry, '=', 1) || ' (digest '
+                || left(encode(sha256(textsend(%(seed)s::int8::text || ':' || entry)), 'hex'), 32) || ')'
             FROM unnest(map.umoptions) AS entry
         )
     ) AS attributes

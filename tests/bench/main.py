@@ -1,0 +1,178 @@
+"""``make bench``: both sides of each comparison in one run, in turn, medians; prints the table of docs/benchmarks.md.
+
+Everything happens in a scratch directory on free ports. Rows: ``RINGFENCE_BENCH_ROWS`` (default 5,000,000).
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ringfence.config import template
+from ringfence.engines import ports
+from ringfence.integrity import fingerprint, observe
+from ringfence.integrity.expression import digest_query
+from ringfence.postgres import programs
+from ringfence.postgres.connection import connect
+from ringfence.workflow import environments
+from ringfence.workflow.project import Project, open_project
+
+ROWS = int(os.environ.get("RINGFENCE_BENCH_ROWS", "5000000"))
+RUNS = int(os.environ.get("RINGFENCE_BENCH_RUNS", "5"))
+
+NARROW = """
+CREATE TABLE public.accounts (aid int NOT NULL PRIMARY KEY, bid int, abalance int, filler char(84));
+INSERT INTO public.accounts SELECT n, n / 100000 + 1, (n * 7) % 10007 - 5000, ''
+FROM pg_catalog.generate_series(1, {rows}) AS n;
+"""
+WIDE = """
+CREATE TABLE public.wide (
+    id bigint PRIMARY KEY, name text NOT NULL, price numeric(12, 2), at timestamptz, data jsonb, tags text[],
+    active boolean, token uuid, weight double precision, day date, ratio numeric
+);
+INSERT INTO public.wide
+SELECT n, 'name ' || n, n * 1.5, timestamptz '2024-01-01+00' + n * interval '1 s',
+       pg_catalog.jsonb_build_object('a', n, 'b', 'x' || n), ARRAY['t' || n, 'u'], n % 2 = 0,
+       pg_catalog.md5(n::text)::uuid, n * 0.1, date '2024-01-01' + n % 1000, n * 1.001
+FROM pg_catalog.generate_series(1, {rows} / 5) AS n;
+"""
+
+
+class Quiet:
+    """No progress."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def advance(self, label: str, done: float, total: float) -> None:
+        """Nothing."""
+
+    def agent(self, text: str) -> None:
+        """Nothing."""
+
+
+def main() -> None:
+    """Measure and print."""
+    place = Path(tempfile.mkdtemp(prefix="ringfence-bench-"))
+    place.chmod(0o711)
+    os.environ |= {f"XDG_{n}_HOME": str(place / n.lower()) for n in ("CONFIG", "STATE", "DATA")}
+    try:
+        project = stage(place)
+        try:
+            measure(project)
+        finally:
+            for environment in environments.BOTH:
+                project.engine(environment).stop()
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def stage(place: Path) -> Project:
+    """Two servers and the data."""
+    root = place / "project"
+    root.mkdir()
+    text = template.initial_config()
+    for port in ("4546", "2346"):
+        text = text.replace(f"db_port = {port}", f"db_port = {ports.free_port()}")
+    (root / "ringfence.toml").write_text(text)
+    project = open_project(root / "ringfence.toml", start=root, environ=os.environ)
+    environments.up(project, environments.BOTH, Quiet())
+    with connect(project.target("production"), read_only=False) as connection:
+        for script in (NARROW, WIDE):
+            for statement in script.format(rows=ROWS).split(";\n"):
+                if statement.strip():
+                    connection.execute(statement)
+        connection.execute("VACUUM (ANALYZE)")
+        connection.execute("CHECKPOINT")
+    return project
+
+
+def measure(project: Project) -> None:
+    """Every comparison of docs/benchmarks.md."""
+    chosen = programs.choose(project.programs)
+    print(f"Machine: {platform.machine()}, {os.cpu_count()} processors, Linux {platform.release()}.", end=" ")
+    print(f"PostgreSQL {chosen.major}.{chosen.minor}, Python {platform.python_version()}. {RUNS} runs each, in turn.\n")
+    print("| what | median | min to max | beside | median | ratio of medians | goal |")
+    print("|---|---|---|---|---|---|---|")
+    backup_beside_pg_dump(project)
+    for table in ("accounts", "wide"):
+        fingerprint_beside_text(project, table)
+
+
+def backup_beside_pg_dump(project: Project) -> None:
+    """The whole command beside the whole program, on the same database."""
+    target = project.target("production")
+    chosen = programs.choose(project.programs)
+    plain = project.paths.state_directory / "plain.dump"
+    pg_dump = [str(chosen.path("pg_dump")), "-Fc", "-w", f"--file={plain}", f"--dbname={target.conninfo()}"]
+    command = [str(Path(sys.executable).with_name("ringfence")), "backup", "create"]
+    both = in_turn(lambda: program(command, project.settings.root), lambda: program(pg_dump, project.settings.root))
+    size = plain.stat().st_size / 1e6
+    plain.unlink()
+    row(f"`backup create`, {ROWS:,} + {ROWS // 5:,} rows", both, f"plain `pg_dump -Fc` ({size:.0f} MB)", "at most 1.25")
+
+
+def fingerprint_beside_text(project: Project, table: str) -> None:
+    """128-bit fingerprint of one table in one session, and in two, beside serialising and beside counting."""
+    target, seeds = project.target("production"), observe.new_seeds()
+    with connect(target) as session, observe.open_snapshot(target) as snapshot:
+        session.execute("SET max_parallel_workers_per_gather = 0")
+        found = next(t for t in snapshot.tables if t.name.name == table)
+        whole = digest_query(found.name.schema, found.name.name, found.columns, seeds, blocks=None)
+        name = f'public."{table}"'
+
+        def run(query: object) -> Callable[[], object]:
+            return lambda: session.execute(query).fetchone()  # type: ignore[call-overload]
+
+        def split(workers: int) -> Callable[[], object]:
+            return lambda: fingerprint.digest_tables(target, [found], seeds, snapshot=snapshot.name, workers=workers)
+
+        text = run(f"SELECT pg_catalog.sum(pg_catalog.length((t.*)::text)) FROM {name} AS t")
+        rows = ROWS if table == "accounts" else ROWS // 5
+        label = f"fingerprint of `{table}`, {rows:,} rows"
+        row(f"{label}, one session", in_turn(run(whole), text), "`sum(length((t.*)::text))`", "at most 1.0")
+        row(f"{label}, two sessions", in_turn(split(2), text), "`sum(length((t.*)::text))`", "")
+        row(
+            f"{label}, one session",
+            in_turn(run(whole), run(f"SELECT pg_catalog.count(*) FROM {name}")),
+            "`count(*)`",
+            "",
+        )
+
+
+def program(command: list[str], where: Path) -> None:
+    """Run a whole program; its output is thrown away, its failure is not."""
+    subprocess.run(command, cwd=where, check=True, capture_output=True)
+
+
+def in_turn(one: Callable[[], object], other: Callable[[], object]) -> tuple[list[float], list[float]]:
+    """A warm-up of each, then A B A B …, in seconds."""
+    one(), other()
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(RUNS):
+        for which, act in enumerate((one, other)):
+            started = time.perf_counter()
+            act()
+            times[which].append(time.perf_counter() - started)
+    return times
+
+
+def row(what: str, times: tuple[list[float], list[float]], beside: str, goal: str) -> None:
+    """One line of the table."""
+    one, other = (statistics.median(t) for t in times)
+    spread = f"{min(times[0]):.2f} to {max(times[0]):.2f} s"
+    print(
+        f"| {what} | {one:.2f} s | {spread} | {beside} | {other:.2f} s | **{one / other:.2f}** | {goal} |", flush=True
+    )
+
+
+if __name__ == "__main__":
+    main()
