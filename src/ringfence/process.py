@@ -20,6 +20,7 @@ from typing import IO
 
 from ringfence import clock
 from ringfence.errors import InternalError, RingfenceError
+from ringfence.redact import one_line, redact
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CAPTURE_LIMIT_BYTES = 1 << 20
@@ -181,7 +182,8 @@ def _start(
             extra_groups=[] if run_as else None,
         )
     except OSError as error:
-        raise ProgramError(f"cannot start {line[0]}: {error.strerror or error}") from error
+        where = f" in {cwd}" if cwd is not None and not cwd.is_dir() else ""
+        raise ProgramError(f"cannot start {line[0]}{where}: {error.strerror or error}") from error
 
 
 def _feed(child: subprocess.Popen[bytes], data: bytes) -> None:
@@ -211,14 +213,20 @@ def _wait(child: subprocess.Popen[bytes], deadline: float, on_tick: Callable[[],
 
 
 def _end(child: subprocess.Popen[bytes], grace_s: float = 5) -> None:
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, sign)
-        try:
+    try:
+        _signal_group(child, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(grace_s)
-            return
-        except subprocess.TimeoutExpired:
-            continue
+    finally:
+        # Always: what the program started may have ignored the first signal, and a second Ctrl-C cuts the wait short.
+        _signal_group(child, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(grace_s)
+
+
+def _signal_group(child: subprocess.Popen[bytes], sign: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, sign)
 
 
 def stream(
@@ -250,14 +258,19 @@ def stream(
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process of that number exists, whoever owns it."""
+    """Whether a process of that number runs, whoever owns it. One that ended and was not collected does not: where
+    nobody collects orphans (a container whose first process is no init) it stays in the table for ever."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
+        pass
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[:1]
+    except OSError:
         return True
-    return True
+    return state not in (["Z"], ["X"])
 
 
 def working_directory(pid: int) -> Path | None:
@@ -269,10 +282,13 @@ def working_directory(pid: int) -> Path | None:
 
 
 def describe(pid: int) -> str:
-    """``1234 (postgres -D /data)``: a process for a message; only the number where nothing more can be seen."""
+    """``1234 (postgres -D /data)``: a process for a message; only the number where nothing more can be seen.
+
+    Anybody on the machine may choose these words: they are put on one line and passwords in them are masked.
+    """
     try:
         raw = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return str(pid)
     words = raw.replace(b"\0", b" ").decode("utf-8", "replace").strip()
-    return f"{pid} ({words[:120]})" if words else str(pid)
+    return f"{pid} ({redact(one_line(words))[:120]})" if words else str(pid)

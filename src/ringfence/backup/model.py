@@ -36,8 +36,8 @@ _FIELDS: Mapping[str, type | tuple[type, ...]] = {
 class Manifest:
     """Everything known about one backup. ``baseline`` belongs to the room integrity and is carried as it is.
 
-    ``sequence`` orders backups: a clock can go back, a number that only grows cannot. ``size_bytes`` and ``sha256`` are of
-    the dump file, ``file`` is its name without a directory.
+    ``sequence`` orders backups: a clock can go back, a number that only grows cannot. ``size_bytes`` and ``sha256`` are
+    of the dump file, ``file`` is its name without a directory.
     """
 
     id: str

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from typing import Any
 
-import click
 import typer
 from typer.main import get_command
 
@@ -16,6 +16,9 @@ from ringfence.cli.console import Console
 from ringfence.errors import InternalError, RingfenceError, UsageError
 
 INTERRUPTED = 130
+READER_GONE = 141
+# Newer typers carry a click of their own, older ones use the package: what they raise is reached by a public name.
+_UsageProblem: type[Any] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 app = typer.Typer(
     name="ringfence",
@@ -48,7 +51,6 @@ def _root(
 
 def main() -> None:
     """Run the command line and leave with its exit status."""
-    os.umask(0o077)
     sys.exit(run_command(sys.argv[1:]))
 
 
@@ -61,31 +63,40 @@ def run_command(arguments: list[str]) -> int:
         return code if isinstance(code, int) else 0
     except typer.Exit as leaving:
         return leaving.exit_code
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return UsageError.exit_code
-    except click.ClickException as error:
-        context = getattr(error, "ctx", None)
-        hint = f"'{context.command_path} --help' shows what it takes" if context else "'ringfence --help' shows it"
-        message = error.format_message()
-        problem: RingfenceError = UsageError(message[:1].lower() + message[1:].rstrip("."), hint=hint)
-    except (KeyboardInterrupt, click.Abort):
-        console.error(_InterruptedError("interrupted"))
-        return INTERRUPTED
+    except (KeyboardInterrupt, typer.Abort):
+        problem: RingfenceError = _InterruptedError("interrupted")
     except RingfenceError as error:
         problem = error
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except Exception as error:  # the last resort: a fault of ours must not look like a verdict
-        if os.environ.get("RINGFENCE_TRACEBACK"):
-            traceback.print_exc()
-        problem = InternalError(
-            f"{type(error).__name__}: {error}",
-            hint="this is a fault in ringfence; RINGFENCE_TRACEBACK=1 shows where. Nothing is reported as verified",
-        )
+        return READER_GONE
+    except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            return UsageError.exit_code  # the help has been shown
+        problem = _usage_problem(error) or _internal_problem(error)
     console.error(problem)
     return problem.exit_code
+
+
+def _usage_problem(error: Exception) -> UsageError | None:
+    """What the parser of the command line says. Its classes have no public home, but all can format a message."""
+    format_message = getattr(error, "format_message", None)
+    if format_message is None:
+        return None
+    message = str(format_message()).rstrip(".")
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "ringfence"
+    return UsageError(message[:1].lower() + message[1:], hint=f"'{command} --help' shows what there is")
+
+
+def _internal_problem(error: Exception) -> InternalError:
+    """The last resort: a fault of ours must not look like a verdict."""
+    if os.environ.get("RINGFENCE_TRACEBACK"):
+        traceback.print_exception(error)
+    return InternalError(
+        f"{type(error).__name__}: {error}",
+        hint="this is a fault in ringfence; RINGFENCE_TRACEBACK=1 shows where. Nothing is reported as verified",
+    )
 
 
 class _InterruptedError(RingfenceError):

@@ -54,4 +54,4 @@ def begin(*, as_json: bool, config: Path | None) -> Session:
 
 def exits(*lines: str) -> str:
     """The end of a command's help: its exit statuses."""
-    return "\n\n".join(["Exit status:", *lines])
+    return "\n".join(["Exit status:", *lines])

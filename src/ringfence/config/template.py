@@ -16,7 +16,6 @@ _SCRIPTS = (
     ("backup-production.sh", "backup create", "Take a proven backup of production and record its baseline."),
     ("reseed-test-database.sh", "reseed", "Make the test database anew from a backup (99: it was unexpectedly empty)."),
     ("verify-production-integrity.sh", "verify", "Compare production with its baseline (3: it differs)."),
-    ("setup-database-roles.sh", "roles apply", "Create the roles and take away what they must not have."),
 )
 
 

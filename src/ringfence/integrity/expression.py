@@ -92,8 +92,8 @@ _KINDS: Mapping[str, _Kind] = {
     "numeric": _Kind(
         step="pg_catalog.hash_numeric_extended({v}, {p})",
         zero="0::pg_catalog.numeric",
-        mark="coalesce(CASE WHEN {v} < 0 THEN -1 - pg_catalog.scale({v}) "
-        "ELSE pg_catalog.scale({v}) END::pg_catalog.int8, CASE WHEN {v} = 'NaN'::pg_catalog.numeric THEN {s0} WHEN {v} < 0 THEN {s1} ELSE {s2} END)",
+        mark="coalesce(CASE WHEN {v} < 0 THEN -1 - pg_catalog.scale({v}) ELSE pg_catalog.scale({v}) END"
+        "::pg_catalog.int8, CASE WHEN {v} = 'NaN'::pg_catalog.numeric THEN {s0} WHEN {v} < 0 THEN {s1} ELSE {s2} END)",
         mixes=False,
     ),
     "numeric with scale": _Kind(

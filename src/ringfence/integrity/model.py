@@ -91,7 +91,7 @@ class TableComparison:
 
 @dataclass(frozen=True, kw_only=True)
 class OtherChange:
-    """Something that differs and is no table's rows. ``before`` or ``after`` is None where it did not or does not exist."""
+    """Something that differs and is no table's rows; ``before`` or ``after`` is None where it did or does not exist."""
 
     kind: OtherKind
     object: str

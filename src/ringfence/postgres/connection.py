@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,8 @@ from ringfence.errors import RingfenceError
 from ringfence.postgres.target import Target, remove_libpq_environment
 
 Connection = psycopg.Connection[TupleRow]
+
+_ADDRESS = re.compile(r"^connection failed: connection to server at \S+, port \d+ failed: ")
 
 PINNED_SETTINGS: dict[str, str] = {
     # How values are written as text; six of the first seven were seen to change the text of the same row.
@@ -74,7 +77,8 @@ def _open(target: Target) -> Connection:
     try:
         return psycopg.connect(target.conninfo(), autocommit=True)
     except psycopg.Error as error:
-        raise ConnectError(f"cannot connect to {target}: {error_text(error)}", hint=_hint(str(error))) from error
+        words = _ADDRESS.sub("", error_text(error))
+        raise ConnectError(f"cannot connect to {target}: {words}", hint=_hint(str(error))) from error
 
 
 def _pin(connection: Connection, *, read_only: bool) -> None:
@@ -94,7 +98,8 @@ def _hint(words: str) -> str | None:
 def error_text(error: psycopg.Error) -> str:
     """What the server or libpq said, on one line, with its detail."""
     diagnosis = error.diag
-    primary = diagnosis.message_primary or " ".join(str(error).split()) or type(error).__name__
+    # libpq's own words come in several lines, of which the first says what happened.
+    primary = diagnosis.message_primary or str(error).strip().split("\n")[0] or type(error).__name__
     context = diagnosis.message_detail
     return f"{primary} ({context})" if context else primary
 

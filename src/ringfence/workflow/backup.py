@@ -85,6 +85,7 @@ def _create(
             reading = pool.submit(dumps.read_in_full, programs, staged, timeout_s=STEP_TIMEOUT_S)
             digest = files.sha256_file(staged)
             reading.result()
+        staged.chmod(0o600)  # pg_dump leaves it readable for others
         files.fsync_file(staged)
         moment = clock.utc_now()
         name = model.backup_id(target.database, issue, moment)

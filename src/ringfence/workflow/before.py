@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ringfence.errors import RingfenceError
 from ringfence.journal.log import Journal
+from ringfence.postgres.connection import ConnectError
 from ringfence.workflow import backup, environments, reseed
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
@@ -17,8 +18,12 @@ def before(project: Project, journal: Journal, *, fresh_start: bool, progress: P
     No agent has started then, so there is nothing to verify.
     """
     try:
-        with journal.step("check"):
-            environments.require_apart(project)
+        with journal.step("check") as step:
+            try:
+                environments.require_apart(project)
+            except ConnectError as error:
+                # Backup and reseed say it in their own way, and with their own exit status.
+                step.finish("skipped", error.message)
         with journal.step("backup") as step:
             progress.say("backing up production")
             created = backup.create_backup(
