@@ -32,18 +32,21 @@ def iso(moment: dt.datetime) -> str:
 
 
 def parse_iso(text: str) -> dt.datetime:
-    """Read what `iso` wrote; raises ValueError for anything else."""
+    """Read what `iso` wrote, or another ISO 8601 moment with a time zone; raises ValueError for anything else."""
     moment = dt.datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"no time zone in {text!r}")
-    return moment.astimezone(dt.UTC)
+    try:
+        return moment.astimezone(dt.UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} is outside the years 1 to 9999") from None
 
 
 def seconds_text(seconds: float) -> str:
     """``0.42 s``, ``12.3 s``, ``4 min 05 s``, ``2 h 03 min``: a duration for people."""
-    if seconds < 10:
+    if round(seconds, 2) < 10:
         return f"{seconds:.2f} s"
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

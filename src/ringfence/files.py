@@ -18,6 +18,8 @@ from ringfence import clock
 from ringfence.errors import BusyError, RingfenceError
 
 _CHUNK_BYTES = 1 << 20
+_LOOK_S = 0.2
+"""`is_locked` has the lock itself for a moment; a lock that is only looked at is free again long before this."""
 
 
 class FileError(RingfenceError):
@@ -119,7 +121,7 @@ def bytes_text(count: int) -> str:
     """``512 B``, ``3.4 kB``, ``35.1 MB``, ``6.0 GB``: a size for people, in powers of 1000."""
     value = float(count)
     for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
+        if round(value, 1) < 1000:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} TB"
@@ -133,7 +135,7 @@ def lock(path: Path, *, purpose: str, wait_s: float = 0) -> Iterator[None]:
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "r+b", buffering=0) as file:
-        deadline = clock.monotonic_s() + wait_s
+        deadline = clock.monotonic_s() + max(wait_s, _LOOK_S)
         while not _try_lock(file.fileno()):
             if clock.monotonic_s() >= deadline:
                 raise BusyError(

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 
 MASK = "****"
 # Anchored at "://" and not at the scheme: a search for a scheme takes quadratic time on a long word.
-_URL_PASSWORD = re.compile(r"(?P<head>://[^/\s:@]*:)(?P<secret>[^/\s@]+)(?=@)")
-_CONNINFO_PASSWORD = re.compile(r"(?P<head>\bpassword\s*=\s*)(?P<secret>'(?:[^'\\]|\\.)*'|[^\s'&]+)", re.IGNORECASE)
+_URL_PASSWORD = re.compile(r"(?P<head>://[^/\s:@]*:)(?P<secret>[^/\s]+)(?=@)")
+_CONNINFO_PASSWORD = re.compile(r"(?P<head>password\s*=\s*)(?P<secret>'(?:[^'\\]|\\.)*'|[^\s'&]+)", re.IGNORECASE)
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Mask the given secrets and anything that looks like a password in a URL or a connection string.
+    """Mask the given secrets and anything that looks like a password in a URL, a connection string or a variable.
 
     Secrets shorter than 6 characters are left alone: masking ``a`` would destroy the text and reveal the secret.
     """

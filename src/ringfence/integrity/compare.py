@@ -157,7 +157,7 @@ def _append_only(old: TableDigest, new: TableDigest, changes: RowChanges | None,
     if changes is None:
         if new.rows <= old.rows:
             return "changed", f"{said}; it may only grow"
-        return "unknown", f"{said}; it may only grow, and its rows could not be compared"
+        return "unknown", f"{said}; it may only grow; rows not compared"
     if changes.updated or changes.deleted or not changes.inserted:
         return "changed", f"{said}; it may only grow"
     if old.rows + changes.inserted != new.rows:

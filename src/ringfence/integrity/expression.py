@@ -6,7 +6,8 @@ that is where two values that differ in any way a person could see hash differen
 to agree with ``=``, and were seen to miss changes:
 
 - ``hashint8extended`` folds the two halves together: 1 and 4294967296 hash alike. So a bigint goes in whole, as a part
-  of the seed. Timestamps use the same function: their high half is hashed apart, by `date_bin` of 2^32 microseconds.
+  of the seed. Timestamps use the same function: their high half is hashed apart, by `date_bin` of 2^32 microseconds,
+  and their sign is mixed in.
 - ``hash_numeric_extended`` knows neither sign nor scale: 5, -5 and 5.00 hash alike. Both are mixed into the seed.
 - ``hashfloat8extended`` makes -0.0 and 0.0 equal: the sign of a zero is mixed in.
 - ``hash_array_extended`` forgets its seed for an empty array and for NULL elements: it is never part of the chain, its
@@ -85,9 +86,14 @@ _KINDS: Mapping[str, _Kind] = {
         zero="'2000-01-01'::pg_catalog.date",
     ),
     "timestamp": _Kind(
+        # The greatest of both: rounding the first month that a timestamp can be in would leave their range.
         step="pg_catalog.timestamp_hash_extended({v}, pg_catalog.timestamp_hash_extended(pg_catalog.date_bin("
-        "'4294.967296 s'::pg_catalog.interval, {v}, '2000-01-01'::pg_catalog.timestamp), {p}))",
+        "'4294.967296 s'::pg_catalog.interval, greatest({v}, '4713-01-01 BC'::pg_catalog.timestamp), "
+        "'2000-01-01'::pg_catalog.timestamp), {p}))",
         zero="'2000-01-01'::pg_catalog.timestamp",
+        # Halves of negative numbers (before 2000) are complemented before they are folded: without the sign a moment
+        # and its mirror image would hash alike.
+        mark="CASE WHEN {v} < '2000-01-01'::pg_catalog.timestamp THEN {neg} ELSE 0 END",
     ),
     "numeric": _Kind(
         step="pg_catalog.hash_numeric_extended({v}, {p})",

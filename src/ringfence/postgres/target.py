@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -11,6 +12,8 @@ from psycopg.conninfo import make_conninfo
 
 from ringfence import files
 from ringfence.errors import ConfigError
+
+_LIBPQ_ENVIRONMENT = {"PGSERVICEFILE": os.devnull, "PGSYSCONFDIR": os.devnull}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +61,12 @@ def remove_libpq_environment() -> None:
     libpq fills whatever a connection string leaves open from them: ``PGHOSTADDR`` alone leads a connection to another
     machine than the one that is named, ``PGOPTIONS`` changes the search path, ``PGSERVICE`` everything.
     """
-    for name in [n for n in os.environ if n.startswith("PG")]:
-        del os.environ[name]
-    os.environ["PGSERVICEFILE"] = os.devnull
-    os.environ["PGSYSCONFDIR"] = os.devnull
+    for name in [n for n in os.environ if n.startswith("PG") and os.environ.get(n) != _LIBPQ_ENVIRONMENT.get(n)]:
+        with contextlib.suppress(KeyError):  # another thread, which connects too, was faster
+            del os.environ[name]
+    for name, value in _LIBPQ_ENVIRONMENT.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +79,10 @@ class PassEntry:
     password: str
 
     def line(self) -> str:
-        """The line in libpq's format; ``:`` and ``\\`` are escaped."""
-        fields = (self.host, str(self.port), "*", self.user, self.password)
-        return ":".join("*" if f == "*" else f.replace("\\", "\\\\").replace(":", "\\:") for f in fields)
+        """The line in libpq's format; ``:`` and ``\\`` are escaped. Raises ConfigError for what no line can hold."""
+        if any(c in field for field in (self.host, self.user, self.password) for c in "\n\r\0"):
+            raise ConfigError("a pgpass file cannot hold a host, role or password with a line break or NUL")
+        return ":".join((_escape(self.host), str(self.port), "*", _escape(self.user), _escape(self.password)))
 
 
 def read_passfile(path: Path) -> list[PassEntry]:
@@ -85,8 +91,10 @@ def read_passfile(path: Path) -> list[PassEntry]:
         text = path.read_text("utf-8")
     except FileNotFoundError:
         return []
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8: {error.reason} at byte {error.start}", hint="repair it") from error
     entries = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line or line.startswith("#"):
             continue
         fields = _split(line)
@@ -116,6 +124,10 @@ def add_passwords(path: Path, entries: Iterable[PassEntry]) -> None:
         lines = ["# written by ringfence: the passwords it generated; agents must not be able to read this file"]
         lines += [e.line() for e in (*kept, *new)]
         files.write_atomic(path, ("\n".join(lines) + "\n").encode(), mode=0o600)
+
+
+def _escape(field: str) -> str:
+    return "\\*" if field == "*" else field.replace("\\", "\\\\").replace(":", "\\:")
 
 
 def _split(line: str) -> list[str]:
