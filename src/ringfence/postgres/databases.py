@@ -45,11 +45,16 @@ def read_locale(connection: Connection, database: str) -> dict[str, str]:
     return found | {"provider": provider}
 
 
-def locale_clause(locale: Mapping[str, str]) -> sql.Composed:
-    """What `read_locale` found as the end of a CREATE DATABASE (pure)."""
+def locale_clause(locale: Mapping[str, str], *, major: int) -> sql.Composed:
+    """What `read_locale` found as the end of a CREATE DATABASE on a server of a major (pure).
+
+    The provider is always named: where it is left out it is template0's, which may be another one.
+    """
     clause = sql.SQL("ENCODING {} LC_COLLATE {} LC_CTYPE {}").format(
         sql.Literal(locale["encoding"]), sql.Literal(locale["collate"]), sql.Literal(locale["ctype"])
     )
+    if locale["provider"] == "libc" and capability.has_locale_providers(major):
+        clause += sql.SQL(" LOCALE_PROVIDER libc")
     if "locale" in locale:
         key = sql.SQL("ICU_LOCALE") if locale["provider"] == "icu" else sql.SQL("BUILTIN_LOCALE")
         clause += sql.SQL(" LOCALE_PROVIDER {} {} {}").format(
