@@ -22,6 +22,8 @@ from ringfence.backup.model import Entry, Manifest
 from ringfence.errors import BackupError
 
 MANIFEST_SUFFIX = ".manifest.json"
+_MANIFEST_LIMIT_BYTES = 512 << 20
+"""Far above any honest manifest (12 MB for 5,000 tables); a planted file of any size is not read."""
 _STAGING = ".staging-"
 _GOING = ".going"
 
@@ -115,12 +117,14 @@ class BackupStore:
         found = Entry(id=name, manifest=None, manifest_path=path, dump_path=None, problem=None)
         if not model.is_plain_name(name):
             return found.failing("no such backup")
-        copy = _bytes(self._copy(name))
-        data = _bytes(path)
+        copy, data = _bytes(self._copy(name)), _bytes(path)
         if data is None:
             return found.failing("its manifest is gone" if copy is not None else "no such backup")
+        if copy is None:
+            return found.failing("there is no copy of its manifest in the state directory, so it was not made here")
         try:
-            manifest = model.decode(data, name=path.name)
+            # Only the copy is ever parsed: what stands in the work tree may have been put there by anybody.
+            manifest = model.decode(copy, name=path.name)
         except BackupError as error:
             return found.failing(error.message)
         dump = self.directory / manifest.file
@@ -190,11 +194,9 @@ class BackupStore:
         return self.copies / f"{name}{_GOING}"
 
 
-def _problem(manifest: Manifest, dump: Path, name: str, data: bytes, copy: bytes | None) -> str | None:
+def _problem(manifest: Manifest, dump: Path, name: str, data: bytes, copy: bytes) -> str | None:
     if manifest.id != name or manifest.file != f"{name}.dump":
         return "its manifest is that of another backup"
-    if copy is None:
-        return "there is no copy of its manifest in the state directory, so it was not made here"
     if copy != data:
         return "its manifest differs from the copy in the state directory: it was altered"
     try:
@@ -214,7 +216,8 @@ def _bytes(path: Path) -> bytes | None:
     except OSError:
         return None
     with os.fdopen(descriptor, "rb") as file:
-        return file.read() if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+        info = os.fstat(descriptor)
+        return file.read() if stat.S_ISREG(info.st_mode) and info.st_size <= _MANIFEST_LIMIT_BYTES else None
 
 
 def _read_quietly(path: Path) -> Manifest | None:

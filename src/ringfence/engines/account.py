@@ -51,22 +51,27 @@ def can_enter(info: os.stat_result, account: Account) -> bool:
 
 
 def is_reachable(path: Path, account: Account | None) -> bool:
-    """Whether the account can pass through every directory above ``path`` that exists already."""
+    """Whether the account can pass through every directory above ``path`` that exists already, where links lead."""
     if account is None:
         return True
-    return all(can_enter(p.stat(), account) for p in path.parents if p.exists())
+    return all(can_enter(p.stat(), account) for p in path.resolve().parents if p.exists())
+
+
+def make_above(base: Path, account: Account | None) -> None:
+    """Make the directories above the one of an environment, so that the account can pass through the new ones."""
+    _make_parents(base.parent, 0o700 if account is None else 0o711)
 
 
 def make_base(base: Path, account: Account | None) -> Path:
     """Make the directory of one environment, 0700 and the account's own, and return where it really is.
 
     Where the account cannot get to ``base`` the directory is made below `SHARED_PLACE` and ``base`` becomes a
-    symbolic link to it, so that the documented place still leads there. An existing one is taken as it is.
+    symbolic link to it, so that the documented place still leads there. An existing one is taken as it is. The caller
+    holds a lock.
     """
     if base.is_symlink() or base.exists():
         return _existing_base(base, account)
-    open_mode = 0o700 if account is None else 0o711
-    _make_parents(base.parent, open_mode)
+    make_above(base, account)
     if is_reachable(base, account):
         base.mkdir(mode=0o700)
         real = base
@@ -88,6 +93,8 @@ def _existing_base(base: Path, account: Account | None) -> Path:
             hint="remove it if the data are really gone; 'up' makes it anew",
         )
     owner = account.uid if account else os.geteuid()
+    if account and real.stat().st_uid == os.geteuid() and not any(real.iterdir()):
+        os.chown(real, account.uid, account.gid)  # whoever made it was killed before this
     if real.stat().st_uid != owner:
         raise EngineError(
             f"{real} belongs to user id {real.stat().st_uid}, but the server would run as user id {owner}",

@@ -15,6 +15,7 @@ from ringfence.errors import EngineError
 from ringfence.postgres import capability
 from ringfence.postgres.programs import Programs
 from ringfence.process import Account, ProgramError
+from ringfence.redact import one_line
 
 SETTINGS_FILE = "ringfence.conf"
 _INCLUDE = f"\n# Written by ringfence; its settings come last and so hold.\ninclude_if_exists = '{SETTINGS_FILE}'\n"
@@ -31,7 +32,9 @@ class Postmaster:
 def data_version(data: Path) -> int | None:
     """The major that made the data directory, or None where there is none. Raises EngineError for a damaged one."""
     try:
-        text = (data / "PG_VERSION").read_text("ascii").strip()
+        text = (data / "PG_VERSION").read_text("ascii", "replace").strip()
+    except NotADirectoryError:
+        raise EngineError(f"{data} is not a directory", hint="move it away; nothing is deleted by this tool") from None
     except FileNotFoundError:
         if data.is_dir() and any(data.iterdir()):
             raise EngineError(
@@ -39,7 +42,7 @@ def data_version(data: Path) -> int | None:
                 hint="move it away; nothing is deleted by this tool",
             ) from None
         return None
-    if not text.isdigit():
+    if not (text.isdigit() and len(text) <= 3):
         raise EngineError(f"{data / 'PG_VERSION'} says {text[:40]!r}; expected a PostgreSQL major such as 18")
     return int(text)
 
@@ -106,9 +109,11 @@ def read_postmaster(data: Path) -> Postmaster | None:
     """Read ``postmaster.pid``; None where it is absent or torn."""
     try:
         lines = (data / "postmaster.pid").read_text("utf-8", "replace").splitlines()
-        return Postmaster(pid=int(lines[0]), port=int(lines[3]))
+        found = Postmaster(pid=int(lines[0]), port=int(lines[3]))
     except (FileNotFoundError, IndexError, ValueError):
         return None
+    # A number below 2 would mean a group of processes, or all of them; a negative one is a server of a single session.
+    return found if 1 < found.pid < 1 << 31 else None
 
 
 def is_live(postmaster: Postmaster, data: Path) -> bool:
@@ -135,9 +140,9 @@ def was_not_shut_down(data: Path) -> bool:
 
 
 def log_tail(log: Path, lines: int = 4) -> str:
-    """The last lines of a server's log, joined into one."""
+    """The last lines of a server's log, joined into one. Who connects chooses names that stand in it."""
     try:
         text = log.read_bytes()[-8192:].decode("utf-8", "replace")
     except OSError:
         return "(no log)"
-    return " | ".join(text.strip().splitlines()[-lines:]) or "(empty)"
+    return one_line(" | ".join(text.strip().splitlines()[-lines:])) or "(empty)"

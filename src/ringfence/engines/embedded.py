@@ -19,7 +19,7 @@ from ringfence.engines.model import EngineStatus, EnvironmentName, Started
 from ringfence.errors import EngineError
 from ringfence.postgres import programs as program_sets
 from ringfence.postgres import target as targets
-from ringfence.postgres.connection import connect
+from ringfence.postgres.connection import ConnectError, connect
 from ringfence.postgres.identity import read_identity
 from ringfence.postgres.programs import Programs
 from ringfence.postgres.target import PassEntry, Target
@@ -76,9 +76,10 @@ class EmbeddedEngine:
         Raises EngineError with what to do: no binaries, port in use, a foreign or stale process, a damaged directory.
         """
         base_account = accounts.server_account(self.environment)
-        base = accounts.make_base(self.base, base_account)
+        accounts.make_above(self.base, base_account)
         lock_file = self.base.parent / f".{self.environment}.lock"
         with files.lock(lock_file, purpose=f"starting {self.environment}"):
+            base = accounts.make_base(self.base, base_account)
             version = cluster.data_version(base / "data")
             programs = accounts.reachable_programs(program_sets.choose(self.available, major=version), base_account)
             live = self._live(base)
@@ -206,8 +207,17 @@ class EmbeddedEngine:
 
     def _prove(self, base: Path) -> None:
         # That something answers on the port is not enough: it must be the server of this directory.
-        with connect(self.target()) as connection:
-            identity = read_identity(connection)
+        try:
+            with connect(self.target()) as connection:
+                identity = read_identity(connection)
+        except ConnectError as error:
+            hint = error.hint
+            if "password" in error.message and self.environment == "test":
+                hint = (
+                    f"somebody changed the password of {self.superuser}, or {self.passfile} was lost. Test data are "
+                    f"disposable: 'ringfence down test', remove {base}, and 'ringfence up' makes the server anew"
+                )
+            raise EngineError(error.message, hint=hint) from error
         if identity.data_directory is None or Path(identity.data_directory).resolve() != (base / "data").resolve():
             raise EngineError(
                 f"port {self.port} is answered by a server of {identity.data_directory}, not of {base / 'data'}",

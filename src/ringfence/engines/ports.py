@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -36,15 +37,18 @@ def listener(port: int) -> str | None:
     if not inodes:
         return None
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            links = {os.readlink(fd) for fd in (entry / "fd").iterdir()}
-        except OSError:
-            continue
-        if links & inodes:
+        if entry.name.isdigit() and _open_sockets(entry) & inodes:
             return process.describe(int(entry.name))
     return None
+
+
+def _open_sockets(entry: Path) -> set[str]:
+    links = set()
+    with contextlib.suppress(OSError):  # the process is gone, or may not be looked at
+        for descriptor in (entry / "fd").iterdir():
+            with contextlib.suppress(OSError):  # closed since it was listed; the others still count
+                links.add(os.readlink(descriptor))
+    return links
 
 
 def _listening_inodes(port: int) -> set[str]:

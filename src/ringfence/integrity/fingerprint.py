@@ -38,6 +38,7 @@ class Table:
 
     name: TableName
     oid: int
+    filenode: int
     blocks: int
     of_extension: bool
     columns: tuple[Column, ...]
@@ -57,11 +58,12 @@ def read_tables(connection: Connection) -> tuple[Table, ...]:
         Table(
             name=TableName(schema=schema, name=name),
             oid=oid,
+            filenode=filenode or 0,
             blocks=blocks or 0,
             of_extension=of_extension,
             columns=tuple(Column(**c) for c in columns),
         )
-        for schema, name, oid, blocks, of_extension, columns in rows
+        for schema, name, oid, filenode, blocks, of_extension, columns in rows
     )
 
 

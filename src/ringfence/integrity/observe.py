@@ -22,6 +22,8 @@ from ringfence.postgres.identity import Identity, read_identity
 from ringfence.postgres.target import Target
 from ringfence.redact import one_line, quote_ident
 
+_ATTEMPTS = 5
+
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
@@ -44,12 +46,13 @@ def new_seeds() -> Seeds:
 def open_snapshot(target: Target) -> Iterator[Snapshot]:
     """Open a read-only snapshot of a database and hold its tables against being rewritten until the block ends.
 
-    The lock comes after the snapshot, so a table that was rewritten, dropped or made in between would be seen
-    differently by the two: the catalog is read again after the lock, in a session of its own, and the snapshot is
-    taken anew until both agree. Raises QueryError when a table stays locked by somebody else.
+    The lock comes after the snapshot, and TRUNCATE, DROP and ALTER TABLE do not wait for old snapshots: what they did in
+    between would be missing from it. So the catalog is read again behind the lock, in a session of its own, and the
+    snapshot is taken anew until every table is the one it was, file included. Raises QueryError when that does not
+    come to rest, or when a table stays locked by somebody else.
     """
     with connect(target) as connection:
-        for attempt in range(5):
+        for attempt in range(_ATTEMPTS):
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             wal = str(one_value(connection, sql.SQL(_WAL_POSITION)))
             try:
@@ -60,9 +63,11 @@ def open_snapshot(target: Target) -> Iterator[Snapshot]:
                 raise QueryError(f"{target}: {_lock_holders(target)}", hint=hint) from error
             with connect(target) as other:
                 now = fingerprint.read_tables(other)
-            if attempt == 4 or [(t.name, t.oid) for t in now] == [(t.name, t.oid) for t in tables]:
+            if [(t.name, t.oid, t.filenode) for t in now] == [(t.name, t.oid, t.filenode) for t in tables]:
                 break
             connection.execute("ROLLBACK")
+            if attempt == _ATTEMPTS - 1:
+                raise QueryError(f"{target}: tables are being made, dropped or rewritten all the time")
         name = str(one_value(connection, sql.SQL("SELECT pg_catalog.pg_export_snapshot()")))
         yield Snapshot(
             name=name,

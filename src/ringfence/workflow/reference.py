@@ -85,14 +85,21 @@ def require_equal(project: Project, database: str, before: Observation, *, what:
     if rows or objects:
         told = [f"rows of {sql.Identifier(t.schema, t.name).as_string()}" for t in rows] + list(objects)
         raise RestoreError(
-            f"{what} differs from the baseline in {len(told)} places: {'; '.join(told[:8])}",
+            f"{what} differs from the baseline in {len(told)} places: {'; '.join(told[:80])}",
             hint="the backup is not proven; look at these objects, and make a new backup",
         )
 
 
 def _make_roles(admin: Connection, before: Observation) -> None:
-    """Roles that the dump's owners, rights and policies name must exist to be restored; here they cannot log in."""
-    for role in before.state.get("cluster-role", {}):
-        found = admin.execute("SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = %s", (role,)).fetchone()
-        if not found and not role.startswith("pg_"):
+    """Roles that the dump's owners, rights and policies name must exist to be restored; here they cannot log in.
+
+    A superuser of production is one here, too: nobody else may own a foreign-data wrapper or an event trigger.
+    """
+    for role, attributes in before.state.get("cluster-role", {}).items():
+        if role.startswith("pg_"):
+            continue
+        found = admin.execute("SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = %s", (role,)).fetchone()
+        if not found:
             admin.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
+        if attributes.get("rolsuper") and not (found and found[0]):
+            admin.execute(sql.SQL("ALTER ROLE {} SUPERUSER").format(sql.Identifier(role)))

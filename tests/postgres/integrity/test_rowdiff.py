@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from tests.postgres.conftest import Server
 
 from ringfence.integrity import rowdiff
 from ringfence.integrity.fingerprint import read_tables
 from ringfence.integrity.model import RowChanges, Seeds
 from ringfence.integrity.rowdiff import Side, row_changes
 from ringfence.postgres.connection import Connection, connect
-from tests.postgres.conftest import Server
 
 pytestmark = pytest.mark.postgres
 SEEDS = Seeds(first=11, second=12)

@@ -15,6 +15,7 @@ WITH RECURSIVE base AS (
 SELECT n.nspname::pg_catalog.text AS schema,
        c.relname::pg_catalog.text AS name,
        c.oid::pg_catalog.int8 AS oid,
+       pg_catalog.pg_relation_filenode(c.oid)::pg_catalog.int8 AS filenode,
        pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::pg_catalog.int8 AS blocks,
        EXISTS (SELECT 1 FROM pg_catalog.pg_depend AS d
                WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
