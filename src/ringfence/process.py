@@ -281,6 +281,24 @@ def working_directory(pid: int) -> Path | None:
         return None
 
 
+def standing_in(directory: Path, *, uid: int) -> list[int] | None:
+    """The processes of an account whose working directory is this one or below it; None where that cannot be told."""
+    found = []
+    try:
+        entries = [e for e in Path("/proc").iterdir() if e.name.isdigit()]
+    except OSError:
+        return None
+    for entry in entries:
+        try:
+            if entry.stat().st_uid == uid and Path(os.readlink(entry / "cwd")).is_relative_to(directory):
+                found.append(int(entry.name))
+        except FileNotFoundError:
+            continue  # it ended
+        except OSError:
+            return None
+    return found
+
+
 def describe(pid: int) -> str:
     """``1234 (postgres -D /data)``: a process for a message; only the number where nothing more can be seen.
 

@@ -69,8 +69,8 @@ def decode(data: bytes, *, name: str) -> Manifest:
     """Read a manifest. Raises BackupError (5) naming what is wrong: torn JSON is never "no differences"."""
     try:
         document = json.loads(data.decode("utf-8", "surrogatepass"))
-    except ValueError as error:
-        raise BackupError(f"manifest {name} is not readable: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise BackupError(f"manifest {name} is not readable: {str(error)[:200]}") from error
     if not isinstance(document, dict):
         raise BackupError(f"manifest {name} is not readable: it holds no object")
     if document.get("schema") != SCHEMA:
@@ -79,8 +79,11 @@ def decode(data: bytes, *, name: str) -> Manifest:
             hint="it was written by another version of ringfence",
         )
     for field, kind in _FIELDS.items():
-        if not isinstance(document.get(field), kind) or isinstance(document.get(field), bool):
+        value = document.get(field)
+        if field not in document or not isinstance(value, kind) or isinstance(value, bool):
             raise BackupError(f"manifest {name} is damaged: {field!r} is missing or of a wrong type")
+        if isinstance(value, int) and value < 0:
+            raise BackupError(f"manifest {name} is damaged: {field!r} is negative")
     try:
         moment = clock.parse_iso(document["created_at"])
     except ValueError as error:

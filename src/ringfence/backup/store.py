@@ -1,8 +1,9 @@
 """The backup directory: staging, publishing, listing, removing. It never touches a file that no manifest lists.
 
 Order of writing: the dump is complete, synced and hashed before it gets its name; the copy of the manifest goes to the
-state directory; the manifest gets its name last. Order of removing: the manifest first, then the dump, then the copy.
-Whatever is killed in between leaves either a whole backup or something that is not taken for one.
+state directory, still called ``.coming``; the manifest gets its name last. Order of removing: the copy is called
+``.going``, then the manifest goes, then the dump, then the copy. Whatever is killed in between leaves either a whole
+backup or something that is not taken for one, and the copy's name tells the next writer whether to finish or to undo.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ MANIFEST_SUFFIX = ".manifest.json"
 _MANIFEST_LIMIT_BYTES = 512 << 20
 """Far above any honest manifest (12 MB for 5,000 tables); a planted file of any size is not read."""
 _STAGING = ".staging-"
+_COMING = ".coming"
 _GOING = ".going"
 
 
@@ -49,6 +51,7 @@ class BackupStore:
         except OSError as error:
             raise BackupError(f"backup directory {self.directory}: {error.strerror or error}") from error
         with files.lock(self.directory / ".lock", purpose="making a backup"):
+            self._finish_publications()
             self._finish_removals()
             for leftover in self.directory.glob(f"{_STAGING}*"):
                 if leftover.is_dir() and not leftover.is_symlink():
@@ -73,24 +76,24 @@ class BackupStore:
 
     def is_free(self, name: str) -> bool:
         """Whether no backup has or had this id."""
-        return not any(
-            os.path.lexists(p) for p in (self._dump(name), self._manifest(name), self._copy(name), self._going(name))
-        )
+        places = (self._dump(name), self._manifest(name), self._copy(name), self._coming(name), self._going(name))
+        return not any(os.path.lexists(p) for p in places)
 
     def publish(self, staged: Path, manifest: Manifest) -> Entry:
         """Give a finished dump its name, and then its manifest. Nothing of that name is ever replaced."""
         dump = self.directory / manifest.file
         data = manifest.encode()
-        files.write_atomic(self._copy(manifest.id), data)
         try:
+            files.write_atomic(self._coming(manifest.id), data)
             files.publish(staged, dump)
             staged_manifest = staged.with_name("manifest")
             files.write_atomic(staged_manifest, data)
             files.publish(staged_manifest, self._manifest(manifest.id))
         except OSError as error:
             with contextlib.suppress(OSError):
-                self._copy(manifest.id).unlink()
+                self._finish_publications()
             raise BackupError(f"cannot publish {dump}: {error.strerror or error}") from error
+        self._finish_publications()
         return self.entry(manifest.id)
 
     def entries(self) -> tuple[Entry, ...]:
@@ -117,7 +120,7 @@ class BackupStore:
         found = Entry(id=name, manifest=None, manifest_path=path, dump_path=None, problem=None)
         if not model.is_plain_name(name):
             return found.failing("no such backup")
-        copy, data = _bytes(self._copy(name)), _bytes(path)
+        copy, data = _bytes(self._copy(name)) or _bytes(self._coming(name)), _bytes(path)
         if data is None:
             return found.failing("its manifest is gone" if copy is not None else "no such backup")
         if copy is None:
@@ -166,6 +169,25 @@ class BackupStore:
         files.fsync_directory(self.copies)
         self._finish_removals()
 
+    def _finish_publications(self) -> None:
+        """Make the copies of published backups what they are called, and undo what was never published."""
+        for coming in sorted(self.copies.glob(f"*{_COMING}")):
+            manifest = _read_quietly(coming)
+            if manifest is None or self._coming(manifest.id) != coming:
+                continue
+            if _bytes(self._manifest(manifest.id)) == _bytes(coming):
+                coming.rename(self._copy(manifest.id))
+            else:
+                dump = self.directory / manifest.file
+                with contextlib.suppress(OSError):  # not there, or something that never was this dump
+                    if files.sha256_file(dump) == manifest.sha256:
+                        dump.unlink()
+                        files.fsync_directory(self.directory)
+                coming.unlink()
+            files.fsync_directory(self.copies)
+        for partial in self.copies.glob(".*.partial"):
+            partial.unlink()
+
     def _finish_removals(self) -> None:
         for going in sorted(self.copies.glob(f"*{_GOING}")):
             manifest = _read_quietly(going)
@@ -189,6 +211,9 @@ class BackupStore:
 
     def _copy(self, name: str) -> Path:
         return self.copies / f"{name}{MANIFEST_SUFFIX}"
+
+    def _coming(self, name: str) -> Path:
+        return self.copies / f"{name}{_COMING}"
 
     def _going(self, name: str) -> Path:
         return self.copies / f"{name}{_GOING}"

@@ -7,7 +7,9 @@ With ``--json`` everything but the object goes to standard error. Colour is for 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -24,18 +26,45 @@ from ringfence.report import documents
 SAY_AGAIN_S = 10.0
 
 
+class _Screen(RichConsole):
+    """Rich, where what cannot be shown is lost and stops nothing: a run is verified although its reader has gone."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        try:
+            super().print(*objects, **options)
+        except OSError:
+            self.on_broken_pipe()
+
+    def write_plain(self, text: str) -> None:
+        """Text as it is: a hundred times as fast, for programs that print megabytes."""
+        try:
+            self.file.write(text)
+            self.file.flush()
+        except OSError:
+            self.on_broken_pipe()
+
+    def on_broken_pipe(self) -> None:
+        """From here on into nothing; Rich would end the process."""
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, self.file.fileno())
+        os.close(nothing)
+
+
 class Console:
     """Implements the workflow's Progress. ``as_json`` keeps stdout for the one object."""
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
-        self._out = RichConsole(highlight=False, soft_wrap=True)
-        self._err = RichConsole(stderr=True, highlight=False, soft_wrap=True)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a terminal that has no ✓ must not end a run
+        self._out = _Screen(highlight=False, soft_wrap=True)
+        self._err = _Screen(stderr=True, highlight=False, soft_wrap=True)
         self._status: Status | None = None
         self._said_at: dict[str, float] = {}
 
     @property
-    def people(self) -> RichConsole:
+    def people(self) -> _Screen:
         """Where text for people goes."""
         return self._err if self.as_json else self._out
 
@@ -71,7 +100,7 @@ class Console:
 
     def agent(self, text: str) -> None:
         """An agent's output; it has no control characters any more, and no markup is read out of it."""
-        self.people.print(Text(text), end="")
+        self.people.write_plain(text)
 
     def show(self, content: RenderableType = "") -> None:
         """A part of a result for people."""
@@ -80,8 +109,7 @@ class Console:
     def result(self, document: Mapping[str, Any]) -> None:
         """The one object on stdout, where ``--json`` was given."""
         if self.as_json:
-            sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
-            sys.stdout.flush()
+            self._out.write_plain(json.dumps(document, ensure_ascii=False) + "\n")
 
     def error(self, problem: RingfenceError) -> None:
         """A failure: for people on standard error, as an object on stdout where ``--json`` was given."""

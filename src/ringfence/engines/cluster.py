@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ringfence import files, process
+from ringfence import clock, files, process
 from ringfence.engines.model import EnvironmentName
 from ringfence.errors import EngineError
 from ringfence.postgres import capability
@@ -134,9 +135,59 @@ def is_doubtful(postmaster: Postmaster) -> bool:
     return process.is_alive(postmaster.pid) and process.working_directory(postmaster.pid) is None
 
 
+def clear_stale_pid_file(data: Path) -> None:
+    """Remove a ``postmaster.pid`` that would keep PostgreSQL from starting although no server is left.
+
+    PostgreSQL deals with a number that nobody has, but refuses when any process of its account has it (after a power
+    failure that may be the other environment's server; where nobody collects orphans, the dead server itself), and when
+    the file is torn. Every process of a server stands in its directory: where none does, none is left. As Debian's
+    pg_ctlcluster does.
+    """
+    path = data / "postmaster.pid"
+    found = read_postmaster(data)
+    if not path.exists() or (found is not None and not _is_in_process_table(found.pid)):
+        return
+    if process.standing_in(data.resolve(), uid=data.stat().st_uid) == []:
+        path.unlink()
+
+
+def _is_in_process_table(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def clear_leftovers(base: Path) -> None:
+    """Remove what a killed predecessor's ``initdb`` left beside the data directory.
+
+    It may still be at work: its directory is renamed first, so that it finds nothing more to write to and ends.
+    """
+    for partial in base.glob("data.partial-*"):
+        partial.rename(partial.with_name(partial.name.replace("partial", "removed")))
+    for removed in base.glob("data.removed-*"):
+        for _ in range(50):
+            shutil.rmtree(removed, ignore_errors=True)
+            if not removed.exists():
+                break
+            clock.pause(0.1)
+    for password_file in base.glob(".password-*"):
+        password_file.unlink()
+
+
 def was_not_shut_down(data: Path) -> bool:
     """Whether a ``postmaster.pid`` was left behind: the server was killed, or the machine lost power."""
     return (data / "postmaster.pid").exists()
+
+
+def shell_path(base: Path, name: str) -> str:
+    """A path for pg_ctl, which writes it between double quotes into a shell's command. Where that would not keep it
+    whole (a directory called ``$x``) only the name: pg_ctl is started in ``base``."""
+    path = str(base / name)
+    return name if any(c in path for c in '"$`\\') else path
 
 
 def log_tail(log: Path, lines: int = 4) -> str:

@@ -7,7 +7,6 @@ password. Data checksums are on. ``initdb`` works in a staging directory that is
 from __future__ import annotations
 
 import secrets
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,7 +112,7 @@ class EmbeddedEngine:
                 [
                     programs.path("pg_ctl"),
                     "-D",
-                    base / "data",
+                    cluster.shell_path(base, "data"),
                     "-m",
                     "fast",
                     "-w",
@@ -165,8 +164,7 @@ class EmbeddedEngine:
             self.passfile,
             [PassEntry(host=h, port=self.port, user=self.superuser, password=password) for h in (HOST, "localhost")],
         )
-        for leftover in base.glob("data.partial-*"):
-            shutil.rmtree(leftover)
+        cluster.clear_leftovers(base)
         staged = base / f"data.partial-{secrets.token_hex(4)}"
         cluster.initdb(programs, staged, superuser=self.superuser, password=password, run_as=base_account)
         staged.rename(base / "data")
@@ -179,19 +177,20 @@ class EmbeddedEngine:
             owner=base_account,
         )
         crashed = cluster.was_not_shut_down(base / "data")
+        cluster.clear_stale_pid_file(base / "data")
         log = base / "server.log"
         try:
             process.run(
                 [
                     programs.path("pg_ctl"),
                     "-D",
-                    base / "data",
+                    cluster.shell_path(base, "data"),
                     "-w",
                     "-t",
                     str(START_TIMEOUT_S),
                     "-s",
                     "-l",
-                    log,
+                    cluster.shell_path(base, log.name),
                     "start",
                 ],
                 timeout_s=START_TIMEOUT_S + 10,

@@ -46,8 +46,8 @@ def new_seeds() -> Seeds:
 def open_snapshot(target: Target) -> Iterator[Snapshot]:
     """Open a read-only snapshot of a database and hold its tables against being rewritten until the block ends.
 
-    The lock comes after the snapshot, and TRUNCATE, DROP and ALTER TABLE do not wait for old snapshots: what they did in
-    between would be missing from it. So the catalog is read again behind the lock, in a session of its own, and the
+    The lock comes after the snapshot, and TRUNCATE, DROP and ALTER TABLE do not wait for old snapshots: what they did
+    in between would be missing from it. So the catalog is read again behind the lock, in a session of its own, and the
     snapshot is taken anew until every table is the one it was, file included. Raises QueryError when that does not
     come to rest, or when a table stays locked by somebody else.
     """

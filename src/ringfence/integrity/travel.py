@@ -36,6 +36,7 @@ _ACROSS_MAJORS: Mapping[str, frozenset[str]] = {
     "sequence-value": frozenset({"last_value", "is_called"}),
     "large-object": frozenset({"bytes", "digest"}),
 }
+_RANGE_CONSTRUCTOR = re.compile(r"AS \$function\$(?:multi)?range_constructor[0-3]\$function\$")
 _NEEDLESS_QUOTES = re.compile(r'"([a-z_][a-z0-9_$]*)"')
 
 
@@ -90,9 +91,11 @@ def _travels(kind: str, name: str, attributes: Attributes, extension_relations: 
 
 
 def _travelling_attributes(attributes: Attributes) -> Attributes:
-    return {
-        name: True if name in _EXPRESSIONS else value for name, value in attributes.items() if name not in _LEFT_OUT
-    }
+    left_out = _LEFT_OUT
+    if _RANGE_CONSTRUCTOR.search(str(attributes.get("definition"))):
+        # They come with their range type, and no dump carries their owner: it is whoever creates the type.
+        left_out |= {"owner", "acl"}
+    return {name: True if name in _EXPRESSIONS else value for name, value in attributes.items() if name not in left_out}
 
 
 def _kind_differences(

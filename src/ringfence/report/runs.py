@@ -89,9 +89,10 @@ def _steps(steps: Sequence[Step]) -> RenderableType:
 def _end(state: RunState) -> Text:
     if state.outcome == "halt" and state.resolved is None:
         return Text(
-            "Nothing was committed or pushed, and no new run starts until this is resolved.\n"
-            f"Look: 'ringfence report {state.run_id}', 'ringfence verify'. "
-            f"Then: 'ringfence resolve {state.run_id} --reason TEXT'."
+            "Nothing was committed or pushed, and no new run starts until a person resolves this.\n"
+            f"  what happened:  ringfence report {state.run_id}\n"
+            "  compare again:  ringfence verify\n"
+            f"  go on:          ringfence resolve {state.run_id} --reason TEXT"
         )
     if state.paused:
         return Text("Now start your agents on the test database; 'ringfence post' ends the run.")

@@ -85,7 +85,7 @@ def require_equal(project: Project, database: str, before: Observation, *, what:
     if rows or objects:
         told = [f"rows of {sql.Identifier(t.schema, t.name).as_string()}" for t in rows] + list(objects)
         raise RestoreError(
-            f"{what} differs from the baseline in {len(told)} places: {'; '.join(told[:80])}",
+            f"{what} differs from the baseline in {len(told)} places: {'; '.join(told[:8])}",
             hint="the backup is not proven; look at these objects, and make a new backup",
         )
 

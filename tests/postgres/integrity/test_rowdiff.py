@@ -20,7 +20,10 @@ KEYED = "CREATE TABLE public.t (id int PRIMARY KEY, v text, j jsonb)"
 TWO_PART = "CREATE TABLE public.t (a int NOT NULL, b text NOT NULL, v text, j jsonb, id int, UNIQUE (b, a))"
 NO_KEY = "CREATE TABLE public.t (id int, v text, j jsonb)"
 ROWS = "INSERT INTO public.t (id, v, j) SELECT g, 'v' || g, to_jsonb(g) FROM generate_series(1, 3000) g"
-TWO_PART_ROWS = "INSERT INTO public.t (a, b, v, j, id) SELECT g / 2, 'b' || g % 2, 'v' || g, to_jsonb(g), g FROM generate_series(1, 3000) g"
+TWO_PART_ROWS = (
+    "INSERT INTO public.t (a, b, v, j, id) "
+    "SELECT g / 2, 'b' || g % 2, 'v' || g, to_jsonb(g), g FROM generate_series(1, 3000) g"
+)
 
 
 class Pair:
