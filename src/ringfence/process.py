@@ -24,6 +24,7 @@ from ringfence.redact import one_line, redact
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CAPTURE_LIMIT_BYTES = 1 << 20
+_SAID_LINES = 6
 
 
 class ProgramError(RingfenceError):
@@ -151,12 +152,17 @@ def run(
 
 
 def failure_text(done: Completed) -> str:
-    """``pg_dump ended with exit status 1: last lines of what it said``, on one line."""
+    """``pg_dump ended with exit status 1: last lines of what it said``, on one line.
+
+    What went wrong first may stand before the last lines: then its line comes first.
+    """
     said = [s.strip() for s in (done.stderr or done.stdout).strip().splitlines() if s.strip()]
+    first = next((s for s in said[:-_SAID_LINES] if "error" in s.lower()), None)
+    told = said[-_SAID_LINES:] if first is None else [first, "…", *said[2 - _SAID_LINES :]]
     how = (
         f"was killed by signal {-done.exit_code}" if done.exit_code < 0 else f"ended with exit status {done.exit_code}"
     )
-    return f"{Path(done.argv[0]).name} {how}" + (f": {' | '.join(said[-6:])}" if said else "")
+    return f"{Path(done.argv[0]).name} {how}" + (f": {' | '.join(told)}" if told else "")
 
 
 def _start(

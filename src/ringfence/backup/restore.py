@@ -21,7 +21,7 @@ def restore(
     timeout_s: float,
     on_tick: Callable[[], None] | None = None,
 ) -> None:
-    """Restore an archive with owners and rights into ``target``, stopping at the first error.
+    """Restore an archive with owners and rights but without subscriptions into ``target``, up to the first error.
 
     The target must be empty and not yet in anybody's use: an error leaves it half filled, and the caller throws it
     away. Raises RestoreError (6) with what PostgreSQL said.
@@ -31,6 +31,8 @@ def restore(
         "--format=custom",
         "--exit-on-error",
         "--no-password",
+        # A copy must not ask production's publisher for anything; and a database that has one cannot be dropped.
+        "--no-subscriptions",
         f"--jobs={jobs}",
         f"--dbname={target.conninfo()}",
         dump,

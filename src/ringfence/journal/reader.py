@@ -58,9 +58,14 @@ def read_any(state: Path, run_id: str) -> RunState:
 
 
 def read_runs(state: Path) -> tuple[RunState, ...]:
-    """All runs, the newest first, by their number (a clock may go back); damaged ones before all others."""
+    """All runs, the newest first, by their number (a clock may go back).
+
+    Damaged ones, which have no number, come before all others until a person has resolved them, and then last.
+    """
     runs = [read_any(state, run_id) for run_id in _run_ids(state)]
-    return tuple(sorted(runs, key=lambda run: (run.damage is not None, run.number, run.run_id), reverse=True))
+    return tuple(
+        sorted(runs, key=lambda run: (run.damage is not None and run.is_halted, run.number, run.run_id), reverse=True)
+    )
 
 
 def next_number(state: Path) -> int:

@@ -39,7 +39,7 @@ def story(told: Told) -> RenderableType:
         ),
         table,
         Text(""),
-        Text("Next, in your own project: 'ringfence init', 'ringfence up', and 'ringfence run'."),
+        Text("Next, in your own project: 'ringfence init', 'ringfence up', 'ringfence run'"),
     ]
     if told.directory:
         lines.append(Text(f"The scratch directory is kept: {told.directory} (its servers are stopped)"))
