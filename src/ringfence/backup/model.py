@@ -54,6 +54,12 @@ class Manifest:
     program_version: str
     baseline: Mapping[str, Any]
 
+    @property
+    def reader_version_num(self) -> int:
+        """The version that programs must have at least to read the dump: the server's, or that of the pg_dump that
+        wrote it, which may have been newer."""
+        return max(self.server_version_num, int(self.program_version.partition(".")[0]) * 10000)
+
     def encode(self) -> bytes:
         """The manifest as it stands on disk: JSON, UTF-8, keys in a fixed order."""
         document = {
@@ -88,6 +94,8 @@ def decode(data: bytes, *, name: str) -> Manifest:
         moment = clock.parse_iso(document["created_at"])
     except ValueError as error:
         raise BackupError(f"manifest {name} is damaged: 'created_at' is no time") from error
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)*", document["program_version"]):
+        raise BackupError(f"manifest {name} is damaged: 'program_version' is no version")
     if not re.fullmatch(r"[0-9a-f]{64}", document["sha256"]) or not is_plain_name(document["file"]):
         raise BackupError(f"manifest {name} is damaged: 'sha256' or 'file' is not what it must be")
     return Manifest(**{n: document[n] for n in _FIELDS if n != "created_at"}, created_at=moment)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 from psycopg import sql
 
-from ringfence import clock
 from ringfence.postgres import capability, queries
 from ringfence.postgres.connection import Connection
 
@@ -113,17 +114,27 @@ def _rename(connection: Connection, old: str, new: str) -> None:
 
 
 def _without_sessions(connection: Connection, names: Sequence[str], act: Callable[[], object]) -> None:
-    """Do something that fails while others are connected; a session that comes back in between is ended again."""
-    for attempt in range(20):
-        connection.execute(
-            "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity "
-            "WHERE datname = ANY (%s) AND pid <> pg_catalog.pg_backend_pid()",
-            (list(names),),
-        )
+    """Do something that waits until nobody else is connected to these databases, and send everybody away meanwhile.
+
+    The server takes its lock first, so that nobody can come in any more, and then waits 5 s for those who are in: a
+    client that connects again and again is kept out only if the others are ended from beside, while it waits.
+    """
+    done = threading.Event()
+    with psycopg.connect(connection.info.dsn, autocommit=True) as beside_it, ThreadPoolExecutor(max_workers=1) as pool:
+        ending = pool.submit(_end_sessions, beside_it, names, connection.info.backend_pid, done)
         try:
             act()
+        finally:
+            done.set()
+        ending.result()
+
+
+def _end_sessions(connection: Connection, names: Sequence[str], spared: int, done: threading.Event) -> None:
+    while True:
+        connection.execute(
+            "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity "
+            "WHERE datname = ANY (%s) AND pid <> %s AND pid <> pg_catalog.pg_backend_pid()",
+            (list(names), spared),
+        )
+        if done.wait(0.05):
             return
-        except psycopg.errors.ObjectInUse:
-            if attempt == 19:
-                raise
-            clock.pause(0.1)

@@ -200,6 +200,6 @@ def check_dump(project: Project, entry: Entry, progress: Progress, *, full: bool
             hint="use another backup: 'ringfence backup list'",
         )
     if full:
-        programs = project.client_programs(entry.manifest.server_version_num)
+        programs = project.client_programs(entry.manifest.reader_version_num)
         dumps.read_in_full(programs, entry.dump_path, timeout_s=STEP_TIMEOUT_S)
     return entry

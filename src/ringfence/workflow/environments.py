@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from ringfence import files
 from ringfence.engines.embedded import HOST
 from ringfence.engines.model import EngineStatus, EnvironmentName, Started
-from ringfence.errors import BusyError, IdentityError
+from ringfence.errors import IdentityError
 from ringfence.postgres import identity
 from ringfence.postgres.connection import connect
 from ringfence.roles.provision import AppRole, provision_app_role
+from ringfence.workflow import hold
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
 
@@ -53,11 +53,7 @@ def up(project: Project, which: Sequence[EnvironmentName], progress: Progress) -
 
 def down(project: Project, which: Sequence[EnvironmentName], progress: Progress) -> dict[EnvironmentName, bool]:
     """Stop servers; data stay. Refuses (4) while a run is going on."""
-    if files.is_locked(project.paths.lock_file):
-        raise BusyError(
-            f"a run is going on: {files.holder(project.paths.lock_file) or 'holder unknown'}",
-            hint="stopping a server now would break it; wait for its end",
-        )
+    hold.require_idle(project, why="stopping a server now would break it")
     stopped = {}
     for environment in which:
         stopped[environment] = project.engine(environment).stop()

@@ -41,6 +41,13 @@ def require_clear(project: Project) -> None:
         raise BusyError(obstacle.reason, hint=obstacle.hint)
 
 
+def require_idle(project: Project, *, why: str) -> None:
+    """Refuse (4) what would break a run that is going on at this moment."""
+    if files.is_locked(project.paths.lock_file):
+        who = files.holder(project.paths.lock_file) or "holder unknown"
+        raise BusyError(f"a run is going on: {who}", hint=f"{why}; wait for its end")
+
+
 @contextlib.contextmanager
 def _server_lock(project: Project, purpose: str) -> Iterator[None]:
     application = f"{_APPLICATION} {socket.gethostname()[:20]}:{os.getpid()}"[:63]

@@ -58,7 +58,7 @@ def make(project: Project, admin: Connection, entry: Entry, progress: Progress) 
     identity.write_stamp(admin, name, environment=PURPOSE, project=project.name)
     progress.say(f"restoring {entry.id} on the test server")
     restore(
-        project.client_programs(max(entry.manifest.server_version_num, admin.info.server_version)),
+        project.client_programs(max(entry.manifest.reader_version_num, admin.info.server_version)),
         entry.dump_path,
         project.target("test").on(name),
         jobs=project.workers + 1,
@@ -95,7 +95,8 @@ def _make_roles(admin: Connection, before: Observation) -> None:
 
     A superuser of production is one here, too: nobody else may own a foreign-data wrapper or an event trigger.
     """
-    for role, attributes in before.state.get("cluster-role", {}).items():
+    for quoted, attributes in before.state.get("cluster-role", {}).items():
+        role = quoted[1:-1].replace('""', '"') if quoted.startswith('"') else quoted
         if role.startswith("pg_"):
             continue
         found = admin.execute("SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = %s", (role,)).fetchone()

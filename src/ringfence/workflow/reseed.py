@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from ringfence import clock
 from ringfence.backup.model import Entry
 from ringfence.errors import EmptyTestDatabaseError, RestoreError
-from ringfence.integrity import fingerprint
 from ringfence.integrity.model import Observation
-from ringfence.postgres import databases, identity
-from ringfence.postgres.connection import ConnectError, Connection, QueryError, connect
+from ringfence.postgres import databases, identity, queries
+from ringfence.postgres.connection import ConnectError, Connection, QueryError, connect, one_value
 from ringfence.workflow import reference, testserver
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
@@ -75,7 +74,7 @@ def _require_tables(project: Project, admin: Connection, fresh_start: bool) -> N
     count = 0
     if databases.exists(admin, database):
         with connect(project.target("test")) as connection:
-            count = len(fingerprint.read_tables(connection))
+            count = int(one_value(connection, queries.load("ringfence.workflow", "table_count")))
     if count == 0 and not fresh_start:
         raise EmptyTestDatabaseError(
             f"CATASTROPHIC FAILURE: test database {database} has no tables",

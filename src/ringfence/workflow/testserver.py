@@ -12,13 +12,19 @@ import secrets
 from collections.abc import Iterator
 from typing import Literal
 
-from ringfence.errors import IdentityError
+from psycopg import sql
+
+from ringfence import clock
+from ringfence.errors import BusyError, IdentityError
 from ringfence.integrity.model import Observation
 from ringfence.postgres import databases, identity, queries
-from ringfence.postgres.connection import ConnectError, Connection, connect
+from ringfence.postgres.connection import ConnectError, Connection, connect, one_value
 from ringfence.workflow.project import Project
 
 Purpose = Literal["reference", "incoming", "replaced"]
+
+TURN_WAIT_S = 60
+_TURN = 0x52696E6766656E63  # "Ringfenc": one advisory lock for all that makes databases on a test server
 
 
 @contextlib.contextmanager
@@ -39,7 +45,20 @@ def admin(project: Project, before: Observation) -> Iterator[Connection]:
         database = project.database("test")
         if databases.exists(connection, database):
             identity.require_stamp(connection, database=database, environment="test", project=project.name)
+        _take_turn(connection)
         yield connection
+
+
+def _take_turn(connection: Connection) -> None:
+    """Wait until nobody else makes databases here: two at once would take each other's for leftovers."""
+    deadline = clock.monotonic_s() + TURN_WAIT_S
+    while not one_value(connection, sql.SQL("SELECT pg_catalog.pg_try_advisory_lock(%s)"), (_TURN,)):
+        if clock.monotonic_s() >= deadline:
+            raise BusyError(
+                f"another process has been making databases on the test server for {TURN_WAIT_S} s and more",
+                hint="wait for it to end, and look for a session of the tool in pg_stat_activity there",
+            )
+        clock.pause(0.1)
 
 
 def _require_apart(project: Project, here: Connection) -> None:

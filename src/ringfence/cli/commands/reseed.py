@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
         epilog=exits(
             "0   the test database equals the backup, row for row",
             "2   usage or configuration",
+            "4   another process is making databases on the test server",
             "5   there is no sound backup",
             "6   it failed; the test database is as before",
             "7   the target is not provably this project's test database",

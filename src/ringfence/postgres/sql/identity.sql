@@ -5,7 +5,8 @@ SELECT c.system_identifier::pg_catalog.text,
        pg_catalog.current_setting('server_version_num')::pg_catalog.int4,
        pg_catalog.current_setting('server_version'),
        (pg_catalog.pg_control_checkpoint()).timeline_id,
-       pg_catalog.current_setting('data_directory', true),
+       CASE WHEN pg_catalog.pg_has_role('pg_read_all_settings', 'USAGE')
+            THEN pg_catalog.current_setting('data_directory') END,
        pg_catalog.pg_is_in_recovery(),
        (SELECT r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user)
 FROM pg_catalog.pg_control_system() AS c,
