@@ -72,7 +72,9 @@ def _shared(make: Callable[[], AbstractContextManager[Project]]) -> Iterator[Sha
 @contextlib.contextmanager
 def _seeded_shop() -> Iterator[Project]:
     with running_project(INVENTORY) as project:
+        project.keep_production()
         project.run("backup", "create")
+        project.refused("reseed", code=99)
         project.run("reseed", "--fresh-start")
         yield project
 
@@ -101,15 +103,13 @@ def _the_sample() -> Iterator[Shared]:
 
 @pytest.fixture
 def shop(_the_shop: Shared, request: pytest.FixtureRequest) -> Iterator[Project]:
-    """The small inventory with both servers running, a backup, a seeded test database, no agents, a clean work tree."""
+    """The small inventory: both servers run, production as it was loaded, backups, no agents, a clean work tree."""
     project = _the_shop.get()
-    project.configure()
     yield project
     if request.node.stash.get(_FAILED, False):
         _the_shop.discard()
-        return
-    project.git("reset", "-q", "--hard", "origin/main")
-    project.git("clean", "-qfd")
+    else:
+        project.tidy()
 
 
 @pytest.fixture
@@ -133,15 +133,4 @@ def sakila() -> Iterator[Project]:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"no sample databases: {SHARED_DATA} is not there")
     with running_project(SHARED_DATA / "sakila-schema.sql", SHARED_DATA / "sakila-data.sql") as project:
-        yield project
-
-
-@pytest.fixture(scope="module")
-def stopped() -> Iterator[Project]:
-    """A project with an agent and a repository whose servers were never started."""
-    with new_project() as project:
-        project.write_config()
-        project.make_repository()
-        project.agent("build", "exit 1")
-        project.configure("build")
         yield project

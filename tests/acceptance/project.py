@@ -76,6 +76,8 @@ class Project:
     environment: dict[str, str] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
     name: str = "inventory"
+    kept: dict[str, tuple[int, str]] = field(default_factory=dict)
+    begin: str = ""
 
     # ── places ──
 
@@ -279,6 +281,7 @@ class Project:
     def keep_production(self) -> None:
         """Keep a copy of production's database on its server, from which `reset_production` makes it anew."""
         self.sql("production", "CREATE DATABASE kept TEMPLATE inventory", database="postgres")
+        self.kept = self.contents("production")
 
     def reset_production(self) -> None:
         """Production's database as it was at `keep_production`, with the oid that it had: the same database again."""
@@ -308,12 +311,22 @@ class Project:
         self.git("remote", "add", "origin", str(self.remote))
         (self.root / "app.py").write_text("print('inventory')\n")
         self.commit_all("Begin")
+        self.begin = self.git("rev-parse", "HEAD")
 
     def commit_all(self, message: str) -> None:
         """Commit everything there is, and push it."""
         self.git("add", "-A")
         self.git("commit", "-q", "--allow-empty", "-m", message)
         self.git("push", "-q", "-u", "origin", "main")
+
+    def tidy(self) -> None:
+        """As it was in the beginning: the work tree, the remote, and where it was changed the database of production."""
+        self.git("switch", "-qf", "main")
+        self.git("reset", "-q", "--hard", self.begin)
+        self.git("clean", "-qfd")
+        self.git("push", "-qf", "origin", "main")
+        if self.contents("production") != self.kept:
+            self.reset_production()
 
     def remote_head(self) -> str:
         return self.git("rev-parse", "main", cwd=self.remote)
@@ -364,8 +377,13 @@ class Project:
     # ── making and removing ──
 
     def write_config(self) -> None:
-        """``ringfence init``, and ports of this project's own in the file that it wrote."""
-        self.run("init")
+        """What ``ringfence init`` writes (it runs once a session), with ports of this project's own."""
+        if not _INITIAL:
+            self.run("init")
+            _INITIAL.update({p.relative_to(self.root): p.read_text() for p in self.root.rglob("*") if p.is_file()})
+        for path, text in _INITIAL.items():
+            self.root.joinpath(path).parent.mkdir(exist_ok=True)
+            self.root.joinpath(path).write_text(text)
         text = self.config.read_text()
         for environment, port in (("production", 4546), ("test", 2346)):
             assert f"db_port = {port}\n" in text
@@ -417,6 +435,7 @@ class Project:
         shutil.rmtree(self.base, ignore_errors=True)
 
 
+_INITIAL: dict[Path, str] = {}
 _DATABASE = "SELECT oid, datacl::text[]::aclitem[]::text FROM pg_database WHERE datname = 'inventory'"
 _TABLES = """
 SELECT n.nspname, c.relname

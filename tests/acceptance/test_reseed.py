@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from tests.acceptance.project import Project, ends, processes_with, running_project, wait_for
+from tests.acceptance.project import Project, ends, processes_with, wait_for
 
 RESEED_KEYS = {
     *("schema", "backup", "database", "tables", "rows", "proven", "reference_reused", "seconds"),
@@ -21,7 +21,8 @@ REFERENCE = "inventory_test_reference"
 
 @pytest.fixture
 def used(shop) -> Iterator[Project]:
-    """The shop after somebody worked on its test database; that is made anew afterwards."""
+    """The shop with a new backup, after somebody worked on its test database; that is made anew afterwards."""
+    shop.run("backup", "create")
     shop.sql("test", 'DROP TABLE "Transaction"', """UPDATE "SKU" SET price = 0""", "CREATE TABLE mine (id int)")
     yield shop
     shop.run("reseed", "--fresh-start")
@@ -29,27 +30,23 @@ def used(shop) -> Iterator[Project]:
     assert shop.databases("test") == {"inventory_test", REFERENCE}
 
 
-def test_an_empty_test_database_is_a_catastrophe_until_a_person_says_otherwise():
-    with running_project() as project:
-        project.sql("production", "CREATE TABLE film (id int)", "INSERT INTO film SELECT generate_series(1, 9)")
-        backup = project.json("backup", "create")["backup"]["id"]
-        said = project.refused("reseed", code=99)
-        assert "CATASTROPHIC FAILURE" in said and "inventory_test has no tables" in said and "--fresh-start" in said
-        assert project.contents("test") == {}
-        document = project.json("reseed", "--fresh-start", "--issue", "7")
-        assert document.keys() == RESEED_KEYS
-        assert (document["backup"], document["database"]) == (backup, "inventory_test")
-        assert (document["tables"], document["rows"], document["proven"]) == (1, 9, True)
-        assert project.contents("test") == project.contents("production")
+def test_an_empty_test_database_is_a_catastrophe_until_a_person_says_otherwise(shop):
+    backup = shop.json("backup", "create")["backup"]["id"]
+    shop.sql("test", "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+    said = shop.refused("reseed", "--issue", "7", code=99)
+    assert "CATASTROPHIC FAILURE" in said and "inventory_test has no tables" in said and "--fresh-start" in said
+    assert shop.contents("test") == {}
+    document = shop.json("reseed", "--fresh-start", "--issue", "7")
+    assert document.keys() == RESEED_KEYS
+    assert (document["backup"], document["database"]) == (backup, "inventory_test")
+    assert (document["tables"], document["rows"], document["proven"]) == (3, 550, True)
+    assert shop.contents("test") == shop.contents("production")
+    assert shop.json("reseed")["reference_reused"] is True
 
-        assert project.json("reseed")["reference_reused"] is True
-        project.sql("test", "DROP SCHEMA public CASCADE")
-        project.refused("reseed", code=99)
-        project.run("reseed", "--fresh-start")
-        project.sql("test", "DROP DATABASE inventory_test WITH (FORCE)", database="postgres")
-        project.refused("reseed", code=99)
-        project.run("reseed", "--fresh-start")
-        assert project.contents("test") == project.contents("production")
+    shop.sql("test", "DROP DATABASE inventory_test WITH (FORCE)", database="postgres")
+    shop.refused("reseed", code=99)
+    shop.run("reseed", "--fresh-start")
+    assert shop.contents("test") == shop.contents("production")
 
 
 def test_whatever_was_done_to_it_it_is_as_the_backup_again(used):
@@ -175,57 +172,49 @@ def test_two_at_once_take_turns(used):
 
 def test_without_a_backup_and_without_a_server(shop):
     assert "no such backup" in shop.refused("reseed", "--backup", "inventory_backup_1_20200101T000000Z", code=5)
+    before = shop.contents("test")
     shop.kill_server("test")
     try:
         assert "ringfence up" in shop.refused("reseed", code=6)
     finally:
         shop.run("up")
-    assert shop.contents("test") == shop.contents("production")
+    assert shop.contents("test") == before
 
 
-def test_a_reseed_that_is_killed_leaves_the_test_database_as_it_was():
-    with running_project() as project:
-        project.sql("production", "CREATE TABLE film (id int)", "INSERT INTO film SELECT generate_series(1, 9)")
-        project.run("backup", "create")
-        project.run("reseed", "--fresh-start")
-        project.sql("production", "CREATE MATERIALIZED VIEW slow AS SELECT 1 AS one FROM pg_sleep(2)")
-        project.run("backup", "create")
-        project.sql("test", "CREATE TABLE mine (id int)", "INSERT INTO mine VALUES (4711)", "DELETE FROM film")
-        before = project.contents("test")
-        stamp = "SELECT setconfig FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase WHERE datname = %s"
-        with project.connect("test", database="postgres") as connection:
-            stamped = connection.execute(stamp, ("inventory_test",)).fetchall()
+def test_a_reseed_that_is_killed_leaves_the_test_database_as_it_was(used):
+    used.sql("production", "CREATE MATERIALIZED VIEW slow AS SELECT 1 AS one FROM pg_sleep(2)")
+    used.run("backup", "create")
+    before, stamp = used.contents("test"), stamp_of_test(used)
 
-        def restoring() -> list[int]:
-            return processes_with("pg_restore", f"port={project.ports['test']}")
+    def restoring() -> list[int]:
+        return processes_with("pg_restore", f"port={used.ports['test']}")
 
-        def as_it_was() -> bool:
-            with project.connect("test", database="postgres") as connection:
-                return connection.execute(stamp, ("inventory_test",)).fetchall() == stamped
+    # pg_restore is killed: the command itself says that it failed.
+    child = used.start("reseed")
+    wait_for(restoring, "pg_restore")
+    for pid in restoring():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    assert ends(child) == 6
+    assert (used.contents("test"), stamp_of_test(used)) == (before, stamp)
 
-        # pg_restore is killed: the command itself says that it failed.
-        child = project.start("reseed")
+    # The command is killed, and then interrupted.
+    for sign, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)):
+        child = used.start("reseed")
         wait_for(restoring, "pg_restore")
-        for pid in restoring():
-            with_kill(pid)
-        assert ends(child) == 6
-        assert project.contents("test") == before and as_it_was()
+        child.send_signal(sign)
+        assert ends(child) == code
+        assert (used.contents("test"), stamp_of_test(used)) == (before, stamp)
+        wait_for(lambda: not restoring(), "the restore that was left to end")
 
-        # The command is killed, and then interrupted.
-        for sign, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)):
-            child = project.start("reseed")
-            wait_for(restoring, "pg_restore")
-            child.send_signal(sign)
-            assert ends(child) == code
-            assert project.contents("test") == before and as_it_was()
-            wait_for(lambda: not restoring(), "the restore that was left to end")
-
-        assert project.json("reseed")["rows"] == 9
-        assert project.contents("test") == project.contents("production")
-        assert project.databases("test") == {"inventory_test", REFERENCE}, "nothing is left of what was broken off"
+    used.sql("production", "DROP MATERIALIZED VIEW slow")
+    used.run("backup", "create")
+    used.run("reseed")
+    assert used.contents("test") == used.contents("production")
+    assert used.databases("test") == {"inventory_test", REFERENCE}, "nothing is left of what was broken off"
 
 
-def with_kill(pid: int) -> None:
-    """SIGKILL, to a process that may have ended by itself meanwhile."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+def stamp_of_test(project: Project) -> list:
+    """The settings of the test database, as the server has them."""
+    query = "SELECT setconfig FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase WHERE datname = "
+    return project.sql("test", f"{query}'inventory_test'", database="postgres")

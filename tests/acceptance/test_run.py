@@ -240,23 +240,25 @@ def test_an_empty_test_database_stops_a_run(shop):
     go(shop, "x", "--fresh-start")
 
 
-@pytest.mark.parametrize(
-    ("words", "issue"),
-    [
-        (("--issue", "7", "x"), "7"),
-        (("Fix", "#7"), "7"),
-        (("gh issue #7",), "7"),
-        (("gh", "issue", "view", "12"), "12"),
-        (("https://github.com/acme/shop/issues/41#issuecomment-5",), "41"),
-        (("no issue at all, only a colour #777777",), None),
-        (("Fix #7", "--issue", "8"), "8"),
-    ],
-)
-def test_where_the_issue_comes_from(stopped, words, issue):
-    """On a project whose servers do not run: the run is on record before anything is done."""
-    stopped.refused("run", *words, code=5)
-    run = stopped.json("report")["run"]
-    assert run["issue"] == issue and run["outcome"] == "failed" and run["agents"] == []
+def test_where_the_issue_comes_from(empty):
+    """On a project whose servers do not run: a run is on record before anything is done."""
+    empty.write_config()
+    empty.make_repository()
+    empty.configure("build")
+    tasks = {
+        ("--issue", "7", "x"): "7",
+        ("Fix", "#7"): "7",
+        ("gh issue #7",): "7",
+        ("https://github.com/acme/shop/issues/41#issuecomment-5",): "41",
+        ("only a colour: #777777",): None,
+        ("Fix #7", "--issue", "8"): "8",
+    }
+    for words in tasks:
+        empty.refused("run", *words, code=5)
+    document = empty.json("runs")
+    assert document.keys() == {"schema", "runs"}
+    assert [run["issue"] for run in reversed(document["runs"])] == list(tasks.values())
+    assert all((run["outcome"], run["agents"]) == ("failed", []) for run in document["runs"])
 
 
 def test_ctrl_c_ends_the_agent_and_still_verifies(shop):

@@ -63,11 +63,11 @@ ZOO: tuple[str, ...] = (
     "GRANT SELECT (id, t), UPDATE (t) ON zoo.kinds TO zoo_reader",
     # Names
     f'CREATE TABLE public."{LONG}" ("{LONG}" int PRIMARY KEY, "select" text, "a""b" int, "%s" int, "é😀" int)',
-    f'INSERT INTO public."{LONG}" VALUES (1, \'x\', 2, 3, 4)',
+    f"INSERT INTO public.\"{LONG}\" VALUES (1, 'x', 2, 3, 4)",
     f'CREATE SEQUENCE public."{LONG[:-1]}s" START 7',
     'CREATE TABLE "Odd; schema""s"."new\nline" (a int)',
     'INSERT INTO "Odd; schema""s"."new\nline" VALUES (1), (1), (1)',
-    'CREATE TABLE public.empty ()',
+    "CREATE TABLE public.empty ()",
     "INSERT INTO public.empty DEFAULT VALUES",
     # Foreign keys that need an order, and a circle
     "CREATE TABLE zoo.a (id int PRIMARY KEY, b int)",
@@ -130,7 +130,7 @@ ZOO: tuple[str, ...] = (
     "CREATE PUBLICATION everything FOR ALL TABLES",
     "ALTER TABLE zoo.a REPLICA IDENTITY FULL",
     "CREATE TEXT SEARCH CONFIGURATION zoo.plain (COPY = simple)",
-    "CREATE COLLATION zoo.c FROM \"C\"",
+    'CREATE COLLATION zoo.c FROM "C"',
     "CREATE CAST (zoo.pair AS text) WITH INOUT",
     "CREATE SERVER elsewhere FOREIGN DATA WRAPPER none OPTIONS (host '192.0.2.1')",
     "CREATE USER MAPPING FOR zoo_reader SERVER elsewhere OPTIONS (password 'not-shown-anywhere')",
