@@ -320,7 +320,7 @@ class Project:
         self.git("push", "-q", "-u", "origin", "main")
 
     def tidy(self) -> None:
-        """As it was in the beginning: the work tree, the remote, and where it was changed the database of production."""
+        """As it was in the beginning: work tree, remote, and where it was changed the database of production."""
         self.git("switch", "-qf", "main")
         self.git("reset", "-q", "--hard", self.begin)
         self.git("clean", "-qfd")

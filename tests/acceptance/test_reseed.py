@@ -152,7 +152,7 @@ def test_a_way_to_production_by_another_port_is_seen_through(shop):
             shop.run("backup", "create")
             for words in (("reseed",), ("reseed", "--fresh-start"), ("backup", "verify", "--restore"), ("pre",)):
                 assert "check db_port of [test]" in shop.refused(*words, code=7) or words == ("pre",)
-            assert shop.databases("production") == {"inventory", "inventory_test"}
+            assert shop.databases("production") == {"inventory", "inventory_test", "kept"}
             assert shop.contents("production", database="inventory_test") == before
     finally:
         shop.config.write_text(text)
