@@ -25,6 +25,7 @@ def to_json(observation: Observation) -> dict[str, Any]:
             for d in observation.tables
         ],
         "state": observation.state,
+        "sequence_bounds": observation.sequence_bounds,
     }
 
 
@@ -52,6 +53,7 @@ def from_json(document: Mapping[str, Any]) -> Observation:
                 for t in document["tables"]
             ),
             state=document["state"],
+            sequence_bounds=tuple(document["sequence_bounds"]) if document["sequence_bounds"] else None,
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise BackupError(f"the baseline in the manifest is damaged: {error!r}") from error

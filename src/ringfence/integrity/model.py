@@ -58,6 +58,9 @@ class Observation:
     locale: Mapping[str, str]
     tables: tuple[TableDigest, ...]
     state: State
+    sequence_bounds: tuple[Mapping[str, Attributes], Mapping[str, Attributes]] | None = None
+    """Sequence values before the dump began and after it was complete. No snapshot holds a sequence still (PostgreSQL
+    does not version them), so what the dump has of one lies anywhere between these two."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import psycopg
@@ -13,8 +13,8 @@ from psycopg import sql
 from ringfence.integrity import fingerprint
 from ringfence.integrity.expression import ALGORITHM
 from ringfence.integrity.fingerprint import OnDigest, Table
-from ringfence.integrity.model import Observation, Seeds
-from ringfence.integrity.state import read_state
+from ringfence.integrity.model import Attributes, Observation, Seeds
+from ringfence.integrity.state import read_sequence_values, read_state
 from ringfence.postgres import queries
 from ringfence.postgres.connection import Connection, QueryError, connect, one_value
 from ringfence.postgres.databases import read_locale
@@ -97,6 +97,12 @@ _WAL_POSITION = """
 SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
             ELSE pg_catalog.pg_current_wal_insert_lsn() END::pg_catalog.text
 """
+
+
+def sequence_values(target: Target, seeds: Seeds) -> Mapping[str, Attributes]:
+    """The values of all sequences as of now, whatever any snapshot shows."""
+    with connect(target) as connection:
+        return read_sequence_values(connection, seed=seeds.first)
 
 
 def observe(snapshot: Snapshot, seeds: Seeds, *, workers: int, on_digest: OnDigest | None = None) -> Observation:

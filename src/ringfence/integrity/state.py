@@ -50,6 +50,11 @@ def read_state(connection: Connection, *, seed: int) -> State:
     return state
 
 
+def read_sequence_values(connection: Connection, *, seed: int) -> Mapping[str, Attributes]:
+    """Only the values of sequences, as of now."""
+    return _read_kind(connection, SEQUENCE_VALUE, seed)
+
+
 def _read_kind(connection: Connection, kind: str, seed: int) -> Mapping[str, Attributes]:
     """One kind, or the mark of an unreadable one with what the server said."""
     try:

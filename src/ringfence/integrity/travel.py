@@ -15,6 +15,7 @@ from ringfence.integrity.state_diff import differing_attributes
 from ringfence.integrity.state_rules import CLUSTER, UNREADABLE, describe, kind_of, parent_of, why_unreadable
 from ringfence.redact import one_line
 
+_SEQUENCE_VALUE = "sequence-value"
 _STAY = frozenset({"system", "system-acl", "language"})
 _BUILT_IN_SCHEMAS = ("pg_catalog.", "information_schema.", "pg_toast.")
 _WORDS_OR_PLACE = frozenset(
@@ -72,6 +73,26 @@ def compare_restored(before: State, after: State, *, same_major: bool, ownership
         for kind in sorted(one.keys() | other.keys())
         for sentence in _kind_differences(kind, one.get(kind, {}), other.get(kind, {}), same_major, ownership)
     )
+
+
+def settle_sequences(
+    state: State, bounds: tuple[Mapping[str, Attributes], Mapping[str, Attributes]] | None, copy: State
+) -> State:
+    """The state with each sequence at the value that the copy has, where the dump may have found it there.
+
+    A dump reads a sequence at some moment between its beginning and its end, for which ``bounds`` has the values; on an
+    idle server both are the same and nothing is settled.
+    """
+    values, copied = dict(state.get(_SEQUENCE_VALUE, {})), copy.get(_SEQUENCE_VALUE, {})
+    first, last = bounds or ({}, {})
+    for name in values:
+        begin, end, found = first.get(name), last.get(name), copied.get(name)
+        if begin is None or end is None or found is None or begin == end:
+            continue
+        low, high = sorted((begin.get("last_value", 0), end.get("last_value", 0)))
+        if low <= found.get("last_value", 0) <= high:
+            values[name] = found
+    return {**state, _SEQUENCE_VALUE: values}
 
 
 def _travels(kind: str, name: str, attributes: Attributes, extension_relations: set[str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ringfence import clock, files
@@ -115,8 +115,9 @@ def _dump_and_observe(
     project: Project, snapshot: Snapshot, programs: Programs, staged: Path, progress: Progress
 ) -> Observation:
     """pg_dump and the fingerprints at the same time, both in the one snapshot; either failing ends the other."""
-    given_up = threading.Event()
+    given_up, seeds = threading.Event(), observe.new_seeds()
     read_blocks = 0
+    begin = observe.sequence_values(snapshot.target, seeds)
 
     def on_bytes(size: int) -> None:
         if given_up.is_set():
@@ -142,12 +143,13 @@ def _dump_and_observe(
             progress.advance("baseline", read_blocks, total)
 
         try:
-            observation = observe.observe(snapshot, observe.new_seeds(), workers=project.workers, on_digest=on_digest)
+            observation = observe.observe(snapshot, seeds, workers=project.workers, on_digest=on_digest)
             dumping.result()
+            end = observe.sequence_values(snapshot.target, seeds)
         except BaseException:
             given_up.set()
             raise
-    return observation
+    return replace(observation, sequence_bounds=(begin, end))
 
 
 def _require_readable(observation: Observation) -> None:

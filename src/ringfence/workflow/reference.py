@@ -14,7 +14,7 @@ from ringfence.errors import BackupError, RestoreError
 from ringfence.integrity import baseline, observe
 from ringfence.integrity.compare import differing
 from ringfence.integrity.model import Observation
-from ringfence.integrity.travel import compare_restored
+from ringfence.integrity.travel import compare_restored, settle_sequences
 from ringfence.postgres import capability, databases, identity
 from ringfence.postgres.connection import Connection
 from ringfence.workflow import testserver
@@ -81,7 +81,9 @@ def require_equal(project: Project, database: str, before: Observation, *, what:
     same_major = capability.major(before.identity.server_version_num) == capability.major(
         after.identity.server_version_num
     )
-    objects = compare_restored(before.state, after.state, same_major=same_major)
+    objects = compare_restored(
+        settle_sequences(before.state, before.sequence_bounds, after.state), after.state, same_major=same_major
+    )
     if rows or objects:
         told = [f"rows of {sql.Identifier(t.schema, t.name).as_string()}" for t in rows] + list(objects)
         raise RestoreError(

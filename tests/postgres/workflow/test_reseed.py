@@ -18,7 +18,7 @@ from ringfence.errors import BackupError, EmptyTestDatabaseError, IdentityError,
 from ringfence.integrity.compare import differing
 from ringfence.integrity.model import Observation
 from ringfence.postgres import databases
-from ringfence.postgres.connection import connect
+from ringfence.postgres.connection import PINNED_SETTINGS, connect
 from ringfence.workflow import reference
 from ringfence.workflow.backup import Created, create_backup
 from ringfence.workflow.reseed import Reseeded, prove_backup, reseed
@@ -100,8 +100,7 @@ def test_the_second_time_the_reference_is_copied(seeded: tuple[Stage, Created]) 
 
 
 def test_people_who_are_connected_are_sent_away(seeded: tuple[Stage, Created]) -> None:
-    stage, made = seeded
-    sessions = [psycopg.connect(stage.test.conninfo()) for _ in range(3)]
+    stage, _ = seeded
     stop = threading.Event()
 
     def intrude() -> None:
@@ -109,19 +108,30 @@ def test_people_who_are_connected_are_sent_away(seeded: tuple[Stage, Created]) -
             with contextlib.suppress(psycopg.Error), psycopg.connect(stage.test.conninfo()) as session:
                 session.execute("UPDATE public.item SET words = 'agent'")
 
-    intruder = threading.Thread(target=intrude)
-    try:
-        sessions[0].execute("LOCK TABLE public.item")
+    with contextlib.closing(psycopg.connect(stage.test.conninfo())) as idle:
+        idle.execute("INSERT INTO public.item (words) VALUES ('not committed')")
+        intruder = threading.Thread(target=intrude)
         intruder.start()
-        done = reseeded(stage)
-    finally:
-        stop.set()
-        for session in sessions:  # first: the intruder may be waiting for the lock that one of them holds
-            session.close()
-        intruder.join()
-    assert done.rows == 300
+        try:
+            done = reseeded(stage)
+        finally:
+            stop.set()
+            intruder.join()
+        with pytest.raises(psycopg.OperationalError):
+            idle.execute("SELECT 1")
+    assert done.rows == stage.value("test", "SELECT count(*) FROM public.item") == 300
     assert sorted(s or "" for s in stage.own_databases().values()) == ["reference", "test"]
-    assert made.observation.tables[0].rows == stage.value("test", "SELECT count(*) FROM public.item")
+
+
+def test_a_lock_that_somebody_holds_in_the_test_database_is_no_obstacle(
+    seeded: tuple[Stage, Created], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A migration of an agent that hangs: that database is about to be replaced."""
+    stage, _ = seeded
+    monkeypatch.setitem(PINNED_SETTINGS, "lock_timeout", "1s")
+    with contextlib.closing(psycopg.connect(stage.test.conninfo())) as hanging:
+        hanging.execute("LOCK TABLE public.item IN ACCESS EXCLUSIVE MODE")
+        reseeded(stage)
 
 
 def test_an_older_backup_can_be_asked_for(seeded: tuple[Stage, Created]) -> None:
@@ -191,6 +201,7 @@ def test_a_reference_that_was_touched_is_made_anew(seeded: tuple[Stage, Created]
         "ALTER DATABASE {reference} RENAME TO {reference}_elsewhere",
         "ALTER DATABASE {reference} IS_TEMPLATE true",
         "ALTER DATABASE {reference} CONNECTION LIMIT 0",
+        "ALTER DATABASE {reference} ALLOW_CONNECTIONS false",
         "ALTER DATABASE {reference} SET default_transaction_read_only = on",
         "ALTER DATABASE {reference} SET search_path = nowhere",
         "ALTER DATABASE {test} IS_TEMPLATE true",
@@ -218,12 +229,10 @@ def test_whatever_was_done_to_the_databases_the_next_reseed_works(seeded: tuple[
 
 
 @pytest.mark.xfail(strict=True, reason="workflow: a test database that accepts no connections stops every reseed")
-@pytest.mark.parametrize("which", ["test", "reference"])
-def test_a_database_that_accepts_no_connections_is_replaced(seeded: tuple[Stage, Created], which: str) -> None:
+def test_a_test_database_that_accepts_no_connections_is_replaced(seeded: tuple[Stage, Created]) -> None:
     """The test role is a superuser there: an agent can do that, and nothing but psql could undo it."""
     stage, made = seeded
-    name = stage.test.database if which == "test" else reference_of(stage)
-    stage.run("test", f"ALTER DATABASE {name} ALLOW_CONNECTIONS false", database="postgres")
+    stage.run("test", f"ALTER DATABASE {stage.test.database} ALLOW_CONNECTIONS false", database="postgres")
     reseeded(stage, fresh_start=True)
     assert_equal(stage, made.observation)
 
@@ -322,53 +331,55 @@ def test_a_restore_that_fails_changes_nothing(seeded: tuple[Stage, Created]) -> 
 # --- everything there is ----------------------------------------------------------------------------------------------
 
 PAIRS = [p for p in ((18, 18), (15, 15), (16, 16), (15, 18), (16, 18), (15, 16)) if set(p) <= set(MAJORS)]
+COLLATION = 'CREATE COLLATION zoo.c FROM "C"'
+OPTIONS = "ALTER VIEW zoo.shown SET (security_invoker = true)"
+MULTIRANGE = "CREATE TYPE zoo.span AS RANGE (subtype = float8)"
+NOT_YET = {
+    COLLATION: "integrity/travel: collencoding is -1 in the original and the database's after a restore",
+    OPTIONS: "integrity: the options of a view are compared in the order in which they were set",
+    MULTIRANGE: "integrity/travel: before 17 no dump carries the owner of a multirange type",
+}
+"""Statements after which a sound restore is taken for a different one, and why."""
+
+
+def test_what_is_not_carried_yet_is_in_the_zoo() -> None:
+    assert set(NOT_YET) <= set(zoo(18))
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda p: f"{p[0]}to{p[1]}")
 def test_one_of_everything_is_carried(world: World, pair: tuple[int, int]) -> None:
+    known = {COLLATION, OPTIONS} if pair[0] == pair[1] else set()
     with world.stage(*pair) as stage:
-        made = backed_up(stage, *zoo(pair[0]))
+        statements = [s for s in zoo(pair[0]) if s not in known]
+        made = backed_up(stage, *statements)
         done = reseeded(stage, fresh_start=True)
         assert done.tables > 12
         assert_equal(stage, made.observation)
         assert reseeded(stage).reference_reused
         assert_equal(stage, made.observation)
-        assert stage.value("test", "SELECT count(*) FROM zoo.part_2026_1") == stage.value(
-            "production", "SELECT count(*) FROM zoo.part_2026_1"
-        )
-        assert stage.value("test", "SELECT convert_from(lo_get(4711), 'UTF8')") == "one large object"
+        for query in (
+            "SELECT count(*) FROM zoo.part_2026_1",
+            "SELECT convert_from(lo_get(4711), 'UTF8')",
+            "SELECT polroles::regrole[]::text FROM pg_policy WHERE polname = 'odd one'",
+            "SELECT obj_description('zoo.kinds'::regclass)",
+            "SELECT last_value FROM zoo.counter",
+            "SELECT relpersistence FROM pg_class WHERE oid = 'zoo.fleeting'::regclass",
+        ):
+            assert stage.value("test", query) == stage.value("production", query), query
 
 
-KNOWN = {
-    "a collation made from C": (
-        ('CREATE COLLATION public.c FROM "C"',),
-        "integrity/travel: collencoding is -1 there and the database's after a restore",
-    ),
-    "options of a view in another order": (
-        (
-            "CREATE VIEW public.v WITH (security_barrier) AS SELECT 1 AS a FROM public.item WITH CHECK OPTION",
-            "ALTER VIEW public.v SET (security_invoker = true)",
-        ),
-        "integrity/state: reloptions are compared in the order in which they were set",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", KNOWN)
-def test_what_is_carried_in_other_words(stage: Stage, case: str, request: pytest.FixtureRequest) -> None:
-    statements, reason = KNOWN[case]
-    request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
-    made = backed_up(stage, *SAMPLE, *statements)
-    reseeded(stage, fresh_start=True)
-    assert_equal(stage, made.observation)
-
-
-@pytest.mark.skipif(15 not in MAJORS, reason="needs PostgreSQL 15")
-@pytest.mark.xfail(strict=True, reason="integrity/travel: before 17 no dump carries the owner of a multirange type")
-def test_a_multirange_type_of_another_owner(world: World) -> None:
-    with world.stage(15, 15) as stage:
-        backed_up(stage, "CREATE TABLE public.t (a int)", "CREATE TYPE public.span AS RANGE (subtype = float8)")
+@pytest.mark.parametrize("major", MAJORS, ids=lambda m: f"pg{m}")
+@pytest.mark.parametrize("statement", NOT_YET, ids=["collation", "options", "multirange"])
+def test_what_a_restore_says_in_other_words(
+    world: World, major: int, statement: str, request: pytest.FixtureRequest
+) -> None:
+    if statement != MULTIRANGE or major < 17:
+        request.applymarker(pytest.mark.xfail(strict=True, reason=NOT_YET[statement]))
+    view = "CREATE VIEW zoo.shown WITH (security_barrier) AS SELECT 1 AS a FROM public.item WITH CHECK OPTION"
+    with world.stage(major, major) as stage:
+        made = backed_up(stage, *SAMPLE, "CREATE SCHEMA zoo", view, statement)
         reseeded(stage, fresh_start=True)
+        assert_equal(stage, made.observation)
 
 
 @pytest.mark.skipif(len(MAJORS) < 2, reason="needs two majors")
@@ -439,10 +450,10 @@ def test_two_thousand_tables(stage: Stage) -> None:
     print(f"backup {backed_up_s:.1f} s, reseed {done.seconds:.1f} s, again {reseeded(stage).seconds:.1f} s")
 
 
+@pytest.mark.xfail(strict=True, reason="cellar: sessions of the tool run login triggers, which write (17+)")
+@pytest.mark.skipif(MAJORS[:1] < (17,), reason="needs PostgreSQL 17")
 def test_a_login_event_trigger_does_not_change_what_is_compared(stage: Stage) -> None:
     """17+: it runs at every session of the tool, in the copies too."""
-    if MAJORS[0] < 17:
-        pytest.skip("needs PostgreSQL 17")
     made = backed_up(
         stage,
         *SAMPLE,
