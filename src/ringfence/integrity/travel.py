@@ -20,6 +20,7 @@ _STAY = frozenset({"system", "system-acl", "language"})
 _BUILT_IN_SCHEMAS = ("pg_catalog.", "information_schema.", "pg_toast.")
 _WORDS_OR_PLACE = frozenset(
     {"definition", "partition_key", "partition_bound", "aggregate", "tables", "collversion", "extversion", "location"}
+    | {"collencoding"}  # "any" becomes the database's own
     | {"tablespace", "version"}
 )
 """Words that a restore may change, and where and in which version something is on this server."""
@@ -116,7 +117,13 @@ def _travelling_attributes(attributes: Attributes) -> Attributes:
     if _RANGE_CONSTRUCTOR.search(str(attributes.get("definition"))):
         # They come with their range type, and no dump carries their owner: it is whoever creates the type.
         left_out |= {"owner", "acl"}
-    return {name: True if name in _EXPRESSIONS else value for name, value in attributes.items() if name not in left_out}
+    if attributes.get("typtype") == "m":
+        left_out |= {"owner", "acl"}  # before version 17 no dump carries them for a multirange type
+    return {
+        name: True if name in _EXPRESSIONS else sorted(value) if name == "reloptions" else value
+        for name, value in attributes.items()
+        if name not in left_out
+    }
 
 
 def _kind_differences(

@@ -79,6 +79,13 @@ def copy(connection: Connection, source: str, database: str) -> None:
     _without_sessions(connection, [source], lambda: connection.execute(statement))
 
 
+def allow_connections(connection: Connection, database: str) -> None:
+    """Let sessions into a database again that somebody closed (``ALLOW_CONNECTIONS false``)."""
+    query = "SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s AND NOT datallowconn"
+    if connection.execute(query, (database,)).fetchone():
+        connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(sql.Identifier(database)))
+
+
 def drop(connection: Connection, database: str) -> None:
     """Remove a database and end the sessions in it; nothing happens where it is not there.
 

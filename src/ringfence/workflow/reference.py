@@ -50,6 +50,12 @@ def make(project: Project, admin: Connection, entry: Entry, progress: Progress) 
     check_dump(project, entry, progress, full=False)
     if entry.manifest is None or entry.dump_path is None:
         raise BackupError(f"backup {entry.id}: {entry.problem or 'no manifest'}")
+    here, there = capability.major(admin.info.server_version), capability.major(before.identity.server_version_num)
+    if here < there:
+        raise RestoreError(
+            f"the test server is PostgreSQL {here}, older than production's {there}; a dump goes forward only",
+            hint="make the test server with the same major as production",
+        )
     testserver.drop_own(admin, project, PURPOSE)
     _make_roles(admin, before)
     name = testserver.new_name(admin, project, PURPOSE)

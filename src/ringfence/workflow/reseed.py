@@ -73,6 +73,7 @@ def _require_tables(project: Project, admin: Connection, fresh_start: bool) -> N
     database = project.database("test")
     count = 0
     if databases.exists(admin, database):
+        databases.allow_connections(admin, database)
         with connect(project.target("test")) as connection:
             count = int(one_value(connection, queries.load("ringfence.workflow", "table_count")))
     if count == 0 and not fresh_start:
