@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -104,6 +105,15 @@ def write_settings(data: Path, settings: Mapping[str, str], *, owner: Account | 
     files.write_atomic(path, text)
     if owner:
         os.chown(path, owner.uid, owner.gid)
+
+
+def configured_port(data: Path) -> int | None:
+    """The port of the last start, from the settings file; None where there was none."""
+    try:
+        found = re.search(r"^port = '(\d{1,5})'$", (data / SETTINGS_FILE).read_text("utf-8"), re.MULTILINE)
+    except FileNotFoundError:
+        return None
+    return int(found[1]) if found else None
 
 
 def read_postmaster(data: Path) -> Postmaster | None:

@@ -171,6 +171,9 @@ class EmbeddedEngine:
         files.fsync_directory(base)
 
     def _launch(self, base: Path, programs: Programs, base_account: Account | None) -> tuple[str, ...]:
+        before = cluster.configured_port(base / "data")
+        if before is not None and before != self.port:
+            targets.repeat_passwords(self.passfile, from_port=before, to_port=self.port)
         cluster.write_settings(
             base / "data",
             cluster.server_settings(project=self.project, environment=self.environment, port=self.port, host=HOST),

@@ -114,6 +114,13 @@ def find_password(path: Path, *, host: str, port: int, user: str) -> str | None:
     return None
 
 
+def repeat_passwords(path: Path, *, from_port: int, to_port: int) -> None:
+    """Write the entries of a port once more for another one: the same server listens there from now on."""
+    entries = [e for e in read_passfile(path) if e.port == from_port]
+    if entries:
+        add_passwords(path, [replace(e, port=to_port) for e in entries])
+
+
 def add_passwords(path: Path, entries: Iterable[PassEntry]) -> None:
     """Add or replace entries, keep all others, 0600 in a 0700 directory, the file whole at every moment."""
     files.ensure_private_directory(path.parent)

@@ -24,12 +24,13 @@ from tests.postgres.engines.conftest import BY_MAJOR, MAJORS, Place, copied, kil
 from ringfence import process
 from ringfence.engines import account as accounts
 from ringfence.engines import ports
-from ringfence.engines.embedded import EmbeddedEngine
+from ringfence.engines.embedded import HOST, EmbeddedEngine
 from ringfence.engines.model import Started
 from ringfence.errors import BusyError, EngineError, IdentityError
 from ringfence.postgres.connection import ConnectError, connect, one_value
 from ringfence.postgres.identity import read_identity, require_apart, share_locks
 from ringfence.postgres.programs import Programs
+from ringfence.postgres.target import PassEntry, add_passwords, find_password
 
 pytestmark = pytest.mark.postgres
 
@@ -268,9 +269,10 @@ def test_a_server_on_another_port_than_configured(place: Place, stopped: Embedde
 def test_a_new_port_is_taken_at_the_next_start(place: Place, stopped: EmbeddedEngine) -> None:
     stopped.start()
     stopped.stop()
+    add_passwords(stopped.passfile, [PassEntry(host=HOST, port=stopped.port, user="app", password="secret of the app")])
     moved = with_port(stopped, place, ports.free_port())
-    with pytest.raises(EngineError, match="password"):
-        moved.start()  # the entry of the password file is for the old port
+    assert moved.start().started  # passwords stand in their file by port, and go along
+    assert find_password(moved.passfile, host=HOST, port=moved.port, user="app") == "secret of the app"
     assert moved.status().state == "running" and moved.stop()
 
 
@@ -374,7 +376,7 @@ DRIVER = """
     from pathlib import Path
     from ringfence import files, process
     from ringfence.engines import account, cluster
-    from ringfence.engines.embedded import EmbeddedEngine
+    from ringfence.engines.embedded import HOST, EmbeddedEngine
     from ringfence.errors import BusyError
     from ringfence.postgres.programs import find_programs
     point, base, port, passfile, environment = sys.argv[1:]
@@ -519,7 +521,7 @@ def test_an_ordinary_user_runs_servers_himself(place: Place) -> None:
     script = f"""
         from pathlib import Path
         from ringfence import process
-        from ringfence.engines.embedded import EmbeddedEngine
+        from ringfence.engines.embedded import HOST, EmbeddedEngine
         from ringfence.errors import EngineError
         from ringfence.postgres.programs import find_programs
         home = Path({str(home)!r})
@@ -540,7 +542,7 @@ def test_an_ordinary_user_cannot_take_over_roots_server(place: Place, stopped: E
     stopped.start()
     script = f"""
         from pathlib import Path
-        from ringfence.engines.embedded import EmbeddedEngine
+        from ringfence.engines.embedded import HOST, EmbeddedEngine
         from ringfence.errors import RingfenceError
         from ringfence.postgres.programs import find_programs
         engine = EmbeddedEngine(project="shop", environment="production", base=Path({str(stopped.base)!r}),

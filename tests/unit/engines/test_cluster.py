@@ -168,6 +168,15 @@ def test_settings_are_written_once(tmp_path: Path) -> None:
     assert path.read_text().splitlines()[1:] == ["port = '2'"]
 
 
+def test_the_port_of_the_last_start_is_known(tmp_path: Path) -> None:
+    assert cluster.configured_port(tmp_path) is None
+    settings = cluster.server_settings(project="shop", environment="test", port=2346, host="127.0.0.1")
+    cluster.write_settings(tmp_path, settings, owner=None)
+    assert cluster.configured_port(tmp_path) == 2346
+    (tmp_path / cluster.SETTINGS_FILE).write_text("support = '7'\nport = 'x'\n")
+    assert cluster.configured_port(tmp_path) is None
+
+
 @pytest.mark.parametrize(
     ("data", "told"),
     [

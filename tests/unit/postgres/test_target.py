@@ -24,6 +24,7 @@ from ringfence.postgres.target import (
     find_password,
     read_passfile,
     remove_libpq_environment,
+    repeat_passwords,
 )
 
 ALPHABET = [*"ab*:\\*#'\" \t=%&@/", "é", "😀", "\u2028", "\x85", "\x0b", "\x1c", "\\\\", "::"]
@@ -126,6 +127,16 @@ def test_an_entry_is_replaced_and_all_others_stay(passfile: Path) -> None:
     add_passwords(passfile, [entry("new")])
     add_passwords(passfile, [entry("new")])
     assert sorted(e.password for e in read_passfile(passfile)) == ["new", "two"]
+
+
+def test_passwords_go_along_to_another_port(passfile: Path) -> None:
+    add_passwords(passfile, [entry("one"), entry("two", user="admin"), entry("other", port=2346)])
+    repeat_passwords(passfile, from_port=4546, to_port=4547)
+    found = {(e.user, e.port): e.password for e in read_passfile(passfile)}
+    assert found[("app", 4547)] == found[("app", 4546)] == "one" and found[("admin", 4547)] == "two"
+    assert ("app", 2346) in found and len(found) == 5
+    repeat_passwords(passfile, from_port=9, to_port=10)
+    assert len(read_passfile(passfile)) == 5
 
 
 def test_the_file_is_for_its_owner_only(passfile: Path) -> None:
