@@ -234,26 +234,6 @@ def test_a_setting_of_the_role_does_not_take_the_limit_away(
             dumped(server, database, tmp_path / "d")
 
 
-def test_a_server_that_stops_in_the_middle(database: Target, server: Any, tmp_path: Path) -> None:
-    """F11, by ending the session: the servers are shared with other tests."""
-    filled(database, 200_000)
-    path = tmp_path / "d"
-
-    def stop(size: int) -> None:
-        with psycopg.connect(database.conninfo(), autocommit=True) as connection:
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND application_name = 'pg_dump'"
-            )
-
-    name = sql.Identifier(database.database).as_string(None)
-    run(database, f"ALTER DATABASE {name} SET application_name = 'x'")
-    dumping = Target(**{**database.__dict__, "application": "pg_dump"})
-    with pytest.raises(BackupError, match=r"terminating connection|closed the connection"):
-        for _ in range(20):  # a fast machine may be done before the first look
-            dumped(server, dumping, path, on_bytes=stop)
-
-
 @pytest.mark.skipif(len(find_programs()) < 2, reason="needs two majors")
 def test_older_programs_are_refused_by_pg_dump_too(servers: Mapping[int, Any], tmp_path: Path) -> None:
     """F32; `choose_client` never lets it come to this."""
