@@ -1,0 +1,48 @@
+"""Findings as a person and a program get to see them (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from ringfence.findings import Finding, by_severity
+from ringfence.redact import one_line
+from ringfence.report.documents import SCHEMA
+
+_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
+
+
+def document(found: Sequence[Finding]) -> dict[str, Any]:
+    """``{"findings": […]}``, worst first: `check`, `roles audit`, `lint`, `agents check` and `attack` print it."""
+    return {"schema": SCHEMA, "findings": [f.to_json() for f in by_severity(found)]}
+
+
+def text(found: Sequence[Finding]) -> RenderableType:
+    """Each finding in two to four lines: what and where, why it matters, what was seen, what mends it."""
+    return Group(*(_one(f) for f in by_severity(found)))
+
+
+def _one(finding: Finding) -> RenderableType:
+    where = one_line(finding.object)
+    if finding.file is not None:
+        place = ":".join(str(p) for p in (one_line(finding.file), finding.line, finding.column) if p is not None)
+        where = f"{place}  {where}"
+    lines: list[RenderableType] = [
+        Text.assemble((f"{finding.severity:<8}", _STYLES[finding.severity]), f"  {finding.rule}  ", (where, "bold"))
+    ]
+    lines.append(Text(f"          {one_line(finding.message)}"))
+    if finding.evidence:
+        lines += _block("seen: ", finding.evidence)
+    if finding.fix:
+        lines += _block("fix:  ", finding.fix)
+    return Group(*lines)
+
+
+def _block(label: str, content: str) -> list[Text]:
+    first, *rest = content.strip().split("\n")
+    return [Text(f"          {label}{one_line(first)}", style="dim")] + [
+        Text(f"                {one_line(line)}", style="dim") for line in rest
+    ]
