@@ -107,6 +107,7 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     stdin: bytes | None = None,
+    stdin_from: IO[bytes] | None = None,
     stdout_to: IO[bytes] | None = None,
     run_as: Account | None = None,
     check: bool = True,
@@ -116,14 +117,16 @@ def run(
 
     ``timeout_s`` is mandatory: nothing may hang. ``on_tick`` is called about five times a second while waiting, for
     progress. ``stdout_to`` is an open file that gets every byte the program prints, where a text of limited length will
-    not do (file names are bytes, and a list of them may be long). ``run_as`` needs root. With ``check`` a non-zero exit
-    raises. Any exception, Ctrl-C too, first ends the program. Raises `ProgramError`.
+    not do (file names are bytes, and a list of them may be long); ``stdin_from`` is an open file that it reads.
+    ``run_as`` needs root. With ``check`` a non-zero exit raises. Any exception, Ctrl-C too, first ends the program.
+    Raises `ProgramError`.
     """
     line = tuple(str(a) for a in argv)
     if not Path(line[0]).is_absolute():
         raise InternalError(f"program path is not absolute: {line[0]!r}")
     started = clock.monotonic_s()
-    child = _start(line, env=env, cwd=cwd, stdin=stdin, stdout_to=stdout_to, run_as=run_as)
+    given = subprocess.PIPE if stdin is not None else stdin_from or subprocess.DEVNULL
+    child = _start(line, env=env, cwd=cwd, stdin=given, stdout_to=stdout_to, run_as=run_as)
     assert child.stderr is not None
     out = _Tail(child.stdout, CAPTURE_LIMIT_BYTES) if child.stdout is not None else None
     err = _Tail(child.stderr, CAPTURE_LIMIT_BYTES)
@@ -170,7 +173,7 @@ def _start(
     *,
     env: Mapping[str, str] | None,
     cwd: Path | None,
-    stdin: bytes | None,
+    stdin: IO[bytes] | int,
     stdout_to: IO[bytes] | None,
     run_as: Account | None,
 ) -> subprocess.Popen[bytes]:
@@ -179,7 +182,7 @@ def _start(
             line,
             env=dict(env) if env is not None else clean_environment(),
             cwd=cwd,
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdin=stdin,
             stdout=subprocess.PIPE if stdout_to is None else stdout_to,
             stderr=subprocess.PIPE,
             start_new_session=True,

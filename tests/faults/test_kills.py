@@ -113,7 +113,9 @@ def test_backups_are_killed_at_random_moments(filled: Stage) -> None:
     assert store.newest().id == json.loads(done.stdout)["backup"]["id"]
     newest = store.newest()
     assert newest.manifest is not None and newest.dump_path is not None
-    read_in_full(filled.project.client_programs(newest.manifest.server_version_num), newest.dump_path, timeout_s=60)
+    read_in_full(
+        filled.project.client_programs("production", newest.manifest.server_version_num), newest.dump_path, timeout_s=60
+    )
     assert not list(store.copies.glob("*.partial")) and not list(store.copies.glob("*.coming"))
 
 

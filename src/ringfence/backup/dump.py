@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ringfence import files, process
 from ringfence.errors import BackupError
-from ringfence.postgres.programs import Programs
+from ringfence.postgres.programs import ClientPrograms
 from ringfence.postgres.target import Target
 from ringfence.process import ProgramError
 
@@ -18,7 +18,7 @@ default (6); reading back takes the same. Every PostgreSQL client has zlib; lz4 
 
 
 def dump(
-    programs: Programs,
+    programs: ClientPrograms,
     source: Target,
     path: Path,
     *,
@@ -37,17 +37,21 @@ def dump(
             on_bytes(path.stat().st_size if path.exists() else 0)
 
     line: list[str | Path] = [
-        programs.path("pg_dump"),
+        *programs.command("pg_dump"),
         "--format=custom",
         f"--compress={COMPRESSION_LEVEL}",
         f"--snapshot={snapshot}",
         f"--lock-wait-timeout={LOCK_WAIT_S * 1000}",
         "--no-password",
-        f"--file={path}",
-        f"--dbname={source.conninfo()}",
+        f"--dbname={programs.conninfo(source)}",
     ]
+    environment = programs.environment(source)
     try:
-        process.run(line, timeout_s=timeout_s, env=process.clean_environment(), on_tick=tick)
+        if programs.sees_files:
+            process.run([*line, f"--file={path}"], timeout_s=timeout_s, env=environment, on_tick=tick)
+        else:
+            with path.open("xb") as file:
+                process.run(line, timeout_s=timeout_s, env=environment, on_tick=tick, stdout_to=file)
     except ProgramError as error:
         hint = None
         if "statement timeout" in error.message or "lock timeout" in error.message:
@@ -61,10 +65,15 @@ def dump(
         raise BackupError(f"backup not made: {error.message}", hint=hint) from error
 
 
-def read_in_full(programs: Programs, path: Path, *, timeout_s: float) -> None:
+def read_in_full(programs: ClientPrograms, path: Path, *, timeout_s: float) -> None:
     """Read every byte of an archive as a restore would, into nothing. Raises BackupError (5) for a damaged one."""
-    line: list[str | Path] = [programs.path("pg_restore"), "--format=custom", "--file=/dev/null", path]
+    line: list[str | Path] = [*programs.command("pg_restore"), "--format=custom", "--file=/dev/null"]
+    environment = programs.environment(None)
     try:
-        process.run(line, timeout_s=timeout_s, env=process.clean_environment())
+        if programs.sees_files:
+            process.run([*line, path], timeout_s=timeout_s, env=environment)
+        else:
+            with path.open("rb") as archive:
+                process.run(line, timeout_s=timeout_s, env=environment, stdin_from=archive)
     except ProgramError as error:
         raise BackupError(f"dump {path.name} is damaged: {error.message}") from error

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from ringfence import process
 from ringfence.errors import RestoreError
-from ringfence.postgres.programs import Programs
+from ringfence.postgres.programs import ClientPrograms
 from ringfence.postgres.target import Target
 from ringfence.process import ProgramError
 
 
 def restore(
-    programs: Programs,
+    programs: ClientPrograms,
     dump: Path,
     target: Target,
     *,
@@ -27,18 +27,22 @@ def restore(
     away. Raises RestoreError (6) with what PostgreSQL said.
     """
     line: list[str | Path] = [
-        programs.path("pg_restore"),
+        *programs.command("pg_restore"),
         "--format=custom",
         "--exit-on-error",
         "--no-password",
         # A copy must not ask production's publisher for anything; and a database that has one cannot be dropped.
         "--no-subscriptions",
-        f"--jobs={jobs}",
-        f"--dbname={target.conninfo()}",
-        dump,
+        f"--dbname={programs.conninfo(target)}",
     ]
+    environment = programs.environment(target)
     try:
-        process.run(line, timeout_s=timeout_s, env=process.clean_environment(), on_tick=on_tick)
+        if programs.sees_files:
+            process.run([*line, f"--jobs={jobs}", dump], timeout_s=timeout_s, env=environment, on_tick=on_tick)
+        else:
+            # Several jobs need a file in which they can go back; a stream is read by one.
+            with dump.open("rb") as archive:
+                process.run(line, timeout_s=timeout_s, env=environment, on_tick=on_tick, stdin_from=archive)
     except ProgramError as error:
         hint = None
         if "is not available" in error.message or "could not open extension control file" in error.message:

@@ -49,6 +49,12 @@ def data_version(data: Path) -> int | None:
     return int(text)
 
 
+def directories(data: Path) -> tuple[Path, ...]:
+    """Every directory that holds files of the server: its data directory, the WAL where that is a link, tablespaces."""
+    linked = [p for p in (data / "pg_wal", *sorted(data.glob("pg_tblspc/*"))) if p.is_symlink()]
+    return (data, *linked)
+
+
 def initdb(programs: Programs, data: Path, *, superuser: str, password: str, run_as: Account | None) -> None:
     """Make a cluster: UTF-8, C collation (no change of a system library can reorder its indexes), SCRAM, checksums."""
     locale = ["--locale=C.UTF-8"]

@@ -6,15 +6,18 @@ password. Data checksums are on. ``initdb`` works in a staging directory that is
 
 from __future__ import annotations
 
+import os
+import pwd
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from ringfence import files, process
 from ringfence.engines import account as accounts
 from ringfence.engines import cluster, ports
-from ringfence.engines.model import EngineStatus, EnvironmentName, Started
+from ringfence.engines.model import EngineKind, EngineStatus, EnvironmentName, Evidence, Listening, Started, Storage
 from ringfence.errors import EngineError
 from ringfence.postgres import programs as program_sets
 from ringfence.postgres import target as targets
@@ -33,6 +36,8 @@ STOP_TIMEOUT_S = 60
 class EmbeddedEngine:
     """One environment's server. ``superuser`` is the cluster's bootstrap role: the admin role of production, the test
     role of test."""
+
+    kind: ClassVar[EngineKind] = "embedded"
 
     project: str
     environment: EnvironmentName
@@ -131,6 +136,27 @@ class EmbeddedEngine:
             ) from error
         return True
 
+    def clients(self, server_version_num: int) -> Programs:
+        """Programs of this machine: they reach the server as this process does."""
+        return program_sets.choose_client(self.available, server_major=server_version_num // 10000)
+
+    def evidence(self) -> Evidence:
+        """The directories of the server with device and inode, its port, its account."""
+        unknown: list[str] = []
+        base_account = accounts.server_account(self.environment)
+        live = self.status()
+        if live.state != "running":
+            unknown.append(f"{self.environment} does not run, so where it listens cannot be seen")
+        return Evidence(
+            environment=self.environment,
+            kind="embedded",
+            machine=os.uname().nodename,
+            listens=(Listening(host=HOST, port=live.port),) if live.state == "running" else (),
+            storage=tuple(_storage(directory, unknown) for directory in cluster.directories(self.data)),
+            account=base_account.name if base_account else pwd.getpwuid(os.geteuid()).pw_name,
+            unknown=tuple(unknown),
+        )
+
     def _live(self, base: Path) -> cluster.Postmaster | None:
         running = cluster.read_postmaster(base / "data")
         if running is None or not cluster.is_live(running, base / "data"):
@@ -225,3 +251,12 @@ class EmbeddedEngine:
                 f"port {self.port} is answered by a server of {identity.data_directory}, not of {base / 'data'}",
                 hint=f"stop that server, or give {self.environment} another db_port in ringfence.toml",
             )
+
+
+def _storage(directory: Path, unknown: list[str]) -> Storage:
+    try:
+        info = directory.stat()
+    except OSError as error:
+        unknown.append(f"{directory} cannot be looked at: {error.strerror}")
+        return Storage(path=str(directory), device=None, inode=None)
+    return Storage(path=str(directory.resolve()), device=info.st_dev, inode=info.st_ino)

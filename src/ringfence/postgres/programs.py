@@ -15,9 +15,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 from ringfence import process
 from ringfence.errors import EngineError
+from ringfence.postgres.target import Target
 
 CLIENT_PROGRAMS = ("psql", "pg_dump", "pg_restore")
 SERVER_PROGRAMS = ("postgres", "initdb", "pg_ctl", *CLIENT_PROGRAMS)
@@ -32,6 +34,30 @@ _LAYOUTS = (
 )
 
 
+class ClientPrograms(Protocol):
+    """psql, pg_dump and pg_restore of one version, on this machine or where the server runs.
+
+    How to call one: ``command`` is the beginning of its command line, ``conninfo`` leads to a server from where it
+    runs, ``environment`` is what it needs besides. Where ``sees_files`` is false it cannot open a file of this machine:
+    it is given one on standard input, and what it writes is taken from standard output.
+    """
+
+    @property
+    def major(self) -> int: ...
+
+    @property
+    def minor(self) -> int: ...
+
+    @property
+    def sees_files(self) -> bool: ...
+
+    def command(self, name: str) -> tuple[str, ...]: ...
+
+    def conninfo(self, target: Target) -> str: ...
+
+    def environment(self, target: Target | None) -> dict[str, str]: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Programs:
     """A directory that holds a whole set of PostgreSQL programs of one version."""
@@ -44,6 +70,23 @@ class Programs:
     def path(self, name: str) -> Path:
         """The absolute path of one program of the set."""
         return self.directory / name
+
+    @property
+    def sees_files(self) -> bool:
+        """They run on this machine."""
+        return True
+
+    def command(self, name: str) -> tuple[str, ...]:
+        """The absolute path of one program, as the beginning of a command line."""
+        return (str(self.path(name)),)
+
+    def conninfo(self, target: Target) -> str:
+        """A server as it is reached from here."""
+        return target.conninfo()
+
+    def environment(self, target: Target | None) -> dict[str, str]:
+        """Nothing of the caller's: the password comes from the file that the connection string names."""
+        return process.clean_environment()
 
     def __str__(self) -> str:
         return f"PostgreSQL {self.major}.{self.minor} in {self.directory} ({self.source})"

@@ -51,8 +51,13 @@ class Target:
             target_session_attrs="any",
         )
 
+    @property
+    def address(self) -> str:
+        """``db.example:5432``, an IPv6 address in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}/{self.database} as {self.user}"
+        return f"{self.address}/{self.database} as {self.user}"
 
 
 def remove_libpq_environment() -> None:

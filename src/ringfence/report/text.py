@@ -63,12 +63,12 @@ def environments(found: Sequence[EngineStatus]) -> RenderableType:
 
 def connecting(project: Project) -> RenderableType:
     """How to connect, without a password in sight."""
-    production, test = project.settings.production, project.settings.test
-    psql = f"PGPASSFILE={project.paths.pgpass} psql -h 127.0.0.1"
-    application = f"-p {production.db_port} -U {production.app_role} {production.database}"
+    production, test = project.target("production"), project.target("test")
+    application = f"-U {project.settings.production.app_role} {production.database}"
+    psql = f"PGPASSFILE={project.paths.pgpass} psql"
     lines = (
-        f"the application connects with: {psql} {application}",
-        f"tests connect with: {psql} -p {test.db_port} -U {test.role} {test.database}",
+        f"the application connects with: {psql} -h {production.host} -p {production.port} {application}",
+        f"tests connect with: {psql} -h {test.host} -p {test.port} -U {test.user} {test.database}",
     )
     return Group(*(Text(line, style="dim") for line in lines))
 

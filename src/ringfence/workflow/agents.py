@@ -12,7 +12,6 @@ from ringfence.agents.model import AgentResult, AgentSpec, TestAccess
 from ringfence.agents.prompt import agent_prompt
 from ringfence.agents.record import OutputFile
 from ringfence.agents.runner import run_agent
-from ringfence.engines.embedded import HOST
 from ringfence.errors import ConfigError
 from ringfence.journal.log import Journal
 from ringfence.postgres import programs as program_sets
@@ -32,20 +31,20 @@ def require_agents(project: Project) -> None:
 
 def access(project: Project) -> TestAccess:
     """Where the test database is and how to get in. Raises ConfigError (2) when its password is not known."""
-    test = project.settings.test
-    password = target.find_password(project.paths.pgpass, host=HOST, port=test.db_port, user=test.role)
+    there = project.target("test")
+    password = target.find_password(there.passfile, host=there.host, port=there.port, user=there.user)
     if password is None:
         raise ConfigError(
-            f"no password for {test.role} at {HOST}:{test.db_port} in {project.paths.pgpass}",
+            f"no password for {there.user} at {there.address} in {there.passfile}",
             hint="'ringfence up' makes the test server and its password",
         )
     return TestAccess(
-        host=HOST,
-        port=test.db_port,
-        database=test.database,
-        user=test.role,
+        host=there.host,
+        port=there.port,
+        database=there.database,
+        user=there.user,
         password=password,
-        web_port=test.web_port,
+        web_port=project.settings.test.web_port,
     )
 
 

@@ -21,7 +21,7 @@ from ringfence.integrity.state_rules import kind_of, why_unreadable
 from ringfence.journal import reader
 from ringfence.postgres.connection import ConnectError, QueryError, connect
 from ringfence.postgres.identity import require_stamp
-from ringfence.postgres.programs import Programs
+from ringfence.postgres.programs import ClientPrograms
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import STEP_TIMEOUT_S, Project
 
@@ -77,7 +77,7 @@ def _create(
     with store.staging() as staging, observe.open_snapshot(target) as snapshot:
         if not snapshot.identity.superuser:
             raise IdentityError(f"role {target.user} is no superuser on production: it may not see every row")
-        programs = project.client_programs(snapshot.identity.server_version_num)
+        programs = project.client_programs("production", snapshot.identity.server_version_num)
         staged = staging / "dump"
         observation = _dump_and_observe(project, snapshot, programs, staged, progress)
         progress.say("reading the dump back")
@@ -112,7 +112,7 @@ def _create(
 
 
 def _dump_and_observe(
-    project: Project, snapshot: Snapshot, programs: Programs, staged: Path, progress: Progress
+    project: Project, snapshot: Snapshot, programs: ClientPrograms, staged: Path, progress: Progress
 ) -> Observation:
     """pg_dump and the fingerprints at the same time, both in the one snapshot; either failing ends the other."""
     given_up, seeds = threading.Event(), observe.new_seeds()
@@ -202,6 +202,6 @@ def check_dump(project: Project, entry: Entry, progress: Progress, *, full: bool
             hint="use another backup: 'ringfence backup list'",
         )
     if full:
-        programs = project.client_programs(entry.manifest.reader_version_num)
+        programs = project.client_programs("production", entry.manifest.reader_version_num)
         dumps.read_in_full(programs, entry.dump_path, timeout_s=STEP_TIMEOUT_S)
     return entry

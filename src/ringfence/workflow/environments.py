@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from ringfence.engines.embedded import HOST
 from ringfence.engines.model import EngineStatus, EnvironmentName, Started
 from ringfence.errors import IdentityError
 from ringfence.postgres import identity
@@ -96,7 +95,7 @@ def _furnish(project: Project, environment: EnvironmentName) -> list[str]:
             changes.append(f"stamped database {database} as {environment}")
         elif (stamp.environment, stamp.project) != (environment, project.name):
             raise IdentityError(
-                f"database {database} on port {engine.port} carries the stamp {stamp.environment!r} of project "
+                f"database {database} on {engine.target().address} carries the stamp {stamp.environment!r} of project "
                 f"{stamp.project!r}; expected {environment!r} of {project.name!r}",
                 hint="give this project a port and a data directory of its own",
             )
@@ -106,15 +105,15 @@ def _furnish(project: Project, environment: EnvironmentName) -> list[str]:
 
 
 def _furnish_roles(project: Project) -> list[str]:
-    production = project.settings.production
+    production, target = project.settings.production, project.target("production")
     role = AppRole(
         name=production.app_role,
         admin=production.admin_role,
-        host=HOST,
-        port=production.db_port,
-        passfile=project.paths.pgpass,
+        host=target.host,
+        port=target.port,
+        passfile=target.passfile,
     )
-    with connect(project.target("production"), read_only=False) as connection:
+    with connect(target, read_only=False) as connection:
         if provision_app_role(connection, role):
             return [f"made role {production.app_role}: select, insert, update; no delete"]
     return []

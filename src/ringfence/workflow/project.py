@@ -12,11 +12,12 @@ from ringfence.backup.store import BackupStore
 from ringfence.config.load import load
 from ringfence.config.model import Settings
 from ringfence.config.paths import Paths, paths_for
-from ringfence.engines.embedded import EmbeddedEngine
+from ringfence.engines.contract import Engine
+from ringfence.engines.factory import EngineSettings, engine_for
 from ringfence.engines.model import EnvironmentName
 from ringfence.integrity.model import TableName, TableRule
 from ringfence.postgres import programs as program_sets
-from ringfence.postgres.programs import Programs
+from ringfence.postgres.programs import ClientPrograms, Programs
 from ringfence.postgres.target import Target
 
 STEP_TIMEOUT_S = 6 * 3600
@@ -46,20 +47,21 @@ class Project:
         """How many sessions read tables at the same time: half of the processors, at least one, at most four."""
         return max(1, min(4, (os.cpu_count() or 2) // 2))
 
-    def engine(self, environment: EnvironmentName) -> EmbeddedEngine:
+    def engine(self, environment: EnvironmentName) -> Engine:
         """The engine of one environment."""
-        if environment == "production":
-            port, superuser = self.settings.production.db_port, self.settings.production.admin_role
-        else:
-            port, superuser = self.settings.test.db_port, self.settings.test.role
-        return EmbeddedEngine(
-            project=self.name,
-            environment=environment,
-            base=self.paths.data(environment),
-            port=port,
-            superuser=superuser,
-            passfile=self.paths.pgpass,
-            available=self.programs,
+        production, test = self.settings.production, self.settings.test
+        chosen = production if environment == "production" else test
+        return engine_for(
+            EngineSettings(
+                kind=chosen.engine,
+                project=self.name,
+                environment=environment,
+                port=chosen.db_port,
+                superuser=production.admin_role if environment == "production" else test.role,
+                passfile=self.paths.pgpass,
+                base=self.paths.data(environment),
+                available=self.programs,
+            )
         )
 
     def database(self, environment: EnvironmentName) -> str:
@@ -76,9 +78,9 @@ class Project:
         found = self.settings.verify.rule_for(table.schema, table.name)
         return TableRule(rule=found.kind, reason=found.reason)
 
-    def client_programs(self, server_version_num: int) -> Programs:
-        """pg_dump and pg_restore at least as new as a server."""
-        return program_sets.choose_client(self.programs, server_major=server_version_num // 10000)
+    def client_programs(self, environment: EnvironmentName, version_num: int) -> ClientPrograms:
+        """pg_dump and pg_restore at least as new as a server or a dump, able to reach an environment's server."""
+        return self.engine(environment).clients(version_num)
 
 
 def open_project(config: Path | None, *, start: Path, environ: Mapping[str, str]) -> Project:

@@ -64,7 +64,7 @@ def make(project: Project, admin: Connection, entry: Entry, progress: Progress) 
     identity.write_stamp(admin, name, environment=PURPOSE, project=project.name)
     progress.say(f"restoring {entry.id} on the test server")
     restore(
-        project.client_programs(max(entry.manifest.reader_version_num, admin.info.server_version)),
+        project.client_programs("test", max(entry.manifest.reader_version_num, admin.info.server_version)),
         entry.dump_path,
         project.target("test").on(name),
         jobs=project.workers + 1,

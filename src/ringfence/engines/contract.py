@@ -1,0 +1,58 @@
+"""The contract of every engine: whoever works with an environment's server knows these words and nothing else.
+
+Three engines keep it: ``embedded`` (a server of one's own), ``docker`` (a container), ``server`` (one that exists
+already). They differ in what they own. What an engine says about separation are facts that were looked up, never
+conclusions: what they prove is decided elsewhere, by comparing those of two environments.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ringfence.engines.model import EngineKind, EngineStatus, EnvironmentName, Evidence, Started
+from ringfence.postgres.programs import ClientPrograms
+from ringfence.postgres.target import Target
+
+
+class Engine(Protocol):
+    """One environment's server."""
+
+    @property
+    def kind(self) -> EngineKind:
+        """Which engine this is, by the name it has in ringfence.toml."""
+        ...
+
+    @property
+    def environment(self) -> EnvironmentName:
+        """Whose server it is."""
+        ...
+
+    def target(self, database: str = "postgres", user: str | None = None) -> Target:
+        """Where the administrator (or ``user``) connects. Nothing is started and nobody connects."""
+        ...
+
+    def clients(self, server_version_num: int) -> ClientPrograms:
+        """pg_dump and pg_restore that understand a server (or a dump) of this version and can reach this server.
+
+        Raises EngineError (2) where there are none.
+        """
+        ...
+
+    def status(self) -> EngineStatus:
+        """How the server is at this moment; never an error because it does not run."""
+        ...
+
+    def start(self) -> Started:
+        """Make what is missing of what the engine owns, start it, and prove that it is the one meant.
+
+        A second call changes nothing. Raises EngineError (2) with what to do.
+        """
+        ...
+
+    def stop(self) -> bool:
+        """Stop what the engine owns; data stay. False when nothing was stopped: not running, or not the engine's."""
+        ...
+
+    def evidence(self) -> Evidence:
+        """The facts by which two servers are told apart from outside. What could not be seen is in ``unknown``."""
+        ...

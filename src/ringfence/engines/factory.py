@@ -1,0 +1,46 @@
+"""From what the settings say to the engine of an environment: the only place that knows all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ringfence.engines.contract import Engine
+from ringfence.engines.embedded import EmbeddedEngine
+from ringfence.engines.model import EngineKind, EnvironmentName
+from ringfence.errors import EngineError
+from ringfence.postgres.programs import Programs
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineSettings:
+    """What an engine of any kind is made from; each takes what it needs.
+
+    ``superuser`` is the role that administers the server: the admin role of production, the test role of test. ``base``
+    is where an embedded server lies; nothing is made there for the others.
+    """
+
+    kind: EngineKind
+    project: str
+    environment: EnvironmentName
+    port: int
+    superuser: str
+    passfile: Path
+    base: Path
+    available: Sequence[Programs]
+
+
+def engine_for(settings: EngineSettings) -> Engine:
+    """The engine of one environment. Raises EngineError (2) for a kind that there is not."""
+    if settings.kind == "embedded":
+        return EmbeddedEngine(
+            project=settings.project,
+            environment=settings.environment,
+            base=settings.base,
+            port=settings.port,
+            superuser=settings.superuser,
+            passfile=settings.passfile,
+            available=settings.available,
+        )
+    raise EngineError(f"there is no engine {settings.kind!r}", hint="the engine embedded is built")
