@@ -81,6 +81,7 @@ def parse(data: bytes, found_at: Path) -> Settings:
         verify=valid.verify,
         workflow=valid.workflow,
         git=valid.git,
+        github=valid.github,
     )
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ringfence.config.checks import Mistake
-from ringfence.config.model import Agent, Backup, Document, Git, Production, Test, Verify, Workflow
+from ringfence.config.model import Agent, Backup, Document, Git, Github, Production, Test, Verify, Workflow
 from ringfence.redact import one_line, redact
 
 _MODELS: Mapping[tuple[str, ...], type[BaseModel]] = {
@@ -24,6 +24,7 @@ _MODELS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("workflow",): Workflow,
     ("workflow", "agents"): Agent,
     ("git",): Git,
+    ("github",): Github,
 }
 _WANTED = {
     "int_type": "a whole number",

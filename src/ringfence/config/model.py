@@ -268,6 +268,19 @@ class Git(_Section):
     push: bool = True
 
 
+def _repository(value: str) -> str:
+    if not re.fullmatch(r"(?:[A-Za-z0-9.-]+\.[A-Za-z0-9-]+/)?[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}", value):
+        raise ValueError(f'{one_line(value[:80])!r} is not a repository; it is written "owner/name"')
+    return value
+
+
+class Github(_Section):
+    """Comments on the issue of a run. The token comes from the environment or from ``gh``, never from a file here."""
+
+    comment: bool = True
+    repository: Annotated[str, AfterValidator(_repository)] | None = None
+
+
 class Document(_Section):
     """The whole file. Production and test must be there: which database is protected is not guessed."""
 
@@ -278,6 +291,7 @@ class Document(_Section):
     verify: Verify = Verify()
     workflow: Workflow = Workflow()
     git: Git = Git()
+    github: Github = Github()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -299,6 +313,7 @@ class Settings:
     verify: Verify
     workflow: Workflow
     git: Git
+    github: Github
 
     @property
     def backup_directory(self) -> Path:

@@ -144,4 +144,8 @@ def _git(push: bool) -> str:
 [git]                            # only after production was found unchanged
 commit = true
 push = {str(push).lower()}
+
+[github]                         # comments on the issue of a run, where one is named and a token or gh is there
+comment = true
+# repository = "owner/name"      # the remote's, when left out
 """

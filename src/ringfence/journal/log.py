@@ -14,7 +14,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -69,6 +69,11 @@ class Journal:
         self._events = list(events)
         self._pending = b""
         self._step: OpenStep | None = None
+        self._watcher: Callable[[RunState], None] | None = None
+
+    def watch(self, watcher: Callable[[RunState], None] | None) -> None:
+        """Call this with the run as it is after every event that is on disk; None ends it. It must not raise."""
+        self._watcher = watcher
 
     @classmethod
     def create(cls, state: Path, *, project: str, issue: str | None, text: str, root: Path) -> Self:
@@ -240,6 +245,8 @@ class Journal:
             os.fsync(self._descriptor)
             self._events.append(event)
             files.write_atomic(self.directory / HEAD_NAME, chain.head_bytes(event))
+        if self._watcher is not None:
+            self._watcher(self.state)
 
     def _drop_unfinished(self) -> None:
         """Remove what is left of an event whose writing was broken off here (Ctrl-C, a full disk): it was not promised.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 
 from ringfence.agents.model import AgentResult
 from ringfence.errors import AgentError, RingfenceError, UsageError
 from ringfence.journal import reader
 from ringfence.journal.log import Journal
 from ringfence.journal.model import RunState
-from ringfence.workflow import after, before, context, hold, publish
+from ringfence.workflow import after, before, context, hold, notices, publish
 from ringfence.workflow import agents as agent_work
 from ringfence.workflow.after import Ended
 from ringfence.workflow.context import Context
@@ -29,6 +30,8 @@ def run(
     push: bool,
     allow_dirty: bool,
     progress: Progress,
+    repository: str | None = None,
+    environ: Mapping[str, str] = os.environ,
 ) -> RunState:
     """One protected run. The state says how it ended, with the exit status; what kept it from starting is raised.
 
@@ -47,9 +50,10 @@ def run(
             project.paths.state_directory, project=project.name, issue=issue, text=text, root=project.settings.root
         ) as journal:
             context.write(journal.directory, recorded)
-            before.before(project, journal, fresh_start=fresh_start, progress=progress)
-            results, broken_off = _agents(project, journal, text, progress)
-            return _end(project, journal, recorded, results, broken_off, progress)
+            with notices.following(project, journal, repository=repository, progress=progress, environ=environ):
+                before.before(project, journal, fresh_start=fresh_start, progress=progress)
+                results, broken_off = _agents(project, journal, text, progress)
+                return _end(project, journal, recorded, results, broken_off, progress)
 
 
 def _agents(
@@ -106,7 +110,16 @@ def _because(result: AgentResult) -> str:
     return f" (exit status {result.exit_code})" if result.exit_code else ""
 
 
-def pre(project: Project, *, issue: str | None, text: str, fresh_start: bool, progress: Progress) -> RunState:
+def pre(
+    project: Project,
+    *,
+    issue: str | None,
+    text: str,
+    fresh_start: bool,
+    progress: Progress,
+    repository: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> RunState:
     """The first half, for an orchestrator of one's own: backup and reseed; the run then waits for `post`.
 
     Raises what `run` raises before its agents.
@@ -117,12 +130,13 @@ def pre(project: Project, *, issue: str | None, text: str, fresh_start: bool, pr
             project.paths.state_directory, project=project.name, issue=issue, text=text, root=project.settings.root
         ) as journal:
             context.write(journal.directory, Context(config_sha256=project.settings.sha256, git=None, push=False))
-            before.before(project, journal, fresh_start=fresh_start, progress=progress)
-            journal.pause("post")
+            with notices.following(project, journal, repository=repository, progress=progress, environ=environ):
+                before.before(project, journal, fresh_start=fresh_start, progress=progress)
+                journal.pause("post")
             return journal.state
 
 
-def post(project: Project, *, progress: Progress) -> Ended:
+def post(project: Project, *, progress: Progress, environ: Mapping[str, str] = os.environ) -> Ended:
     """The second half: verification of the run that waits for it, or was interrupted. Nothing is committed here.
 
     Raises UsageError (2) where no run is unfinished, and BackupError (5) for a run that was interrupted before it had a
@@ -134,5 +148,8 @@ def post(project: Project, *, progress: Progress) -> Ended:
             raise UsageError(
                 "no run is unfinished", hint="'ringfence pre' begins one; 'ringfence verify' looks at any time"
             )
-        with Journal.reopen(project.paths.state_directory, waiting[0].run_id) as journal:
+        with (
+            Journal.reopen(project.paths.state_directory, waiting[0].run_id) as journal,
+            notices.following(project, journal, repository=None, progress=progress, environ=environ),
+        ):
             return after.finish(project, journal, was=waiting[0], progress=progress)

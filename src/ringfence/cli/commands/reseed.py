@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
 
 from ringfence.cli.options import Config, FreshStart, Issue, Json, begin, exits
+from ringfence.errors import EmptyTestDatabaseError
 from ringfence.report import documents, text
+from ringfence.workflow import notices
 from ringfence.workflow import reseed as work
 from ringfence.workflow.issue import find_issue
 
@@ -41,8 +44,19 @@ def reseed(
     It is made beside the old one and swapped in when every row and object has been compared.
     """
     session = begin(as_json=json, config=config)
-    find_issue(issue, ())
-    with session.console.working("reseeding the test database"):
-        result = work.reseed(session.project, backup, fresh_start=fresh_start, progress=session.console)
+    reference = find_issue(issue, ())
+    try:
+        with session.console.working("reseeding the test database"):
+            result = work.reseed(session.project, backup, fresh_start=fresh_start, progress=session.console)
+    except EmptyTestDatabaseError as error:
+        notices.tell_catastrophe(
+            session.project,
+            error,
+            number=reference.issue,
+            repository=reference.repository,
+            progress=session.console,
+            environ=os.environ,
+        )
+        raise
     session.console.show(text.reseeded(result))
     session.end(documents.reseeded(result))

@@ -75,6 +75,7 @@ def run(
         push=session.project.settings.git.push and not no_push,
         allow_dirty=allow_dirty,
         progress=session.console,
+        repository=reference.repository,
     )
     session.console.show(runs_text.run(state))
     session.end(documents.run(state), state.exit_code or 0)
@@ -89,12 +90,14 @@ def pre(
     """
     session = begin(as_json=json, config=config)
     words = task or []
+    reference = find_issue(issue, words)
     state = work.pre(
         session.project,
-        issue=find_issue(issue, words).issue,
+        issue=reference.issue,
         text=" ".join(words),
         fresh_start=fresh_start,
         progress=session.console,
+        repository=reference.repository,
     )
     session.console.show(runs_text.run(state))
     session.end(documents.run(state))
