@@ -8,7 +8,18 @@ from tests.acceptance.project import Project
 
 RUN_KEYS = {
     *("id", "number", "project", "issue", "text", "root", "started_at", "ended_at", "seconds", "process"),
-    *("interrupted", "paused", "steps", "backup", "agents", "verdict", "outcome", "exit_code", "reasons"),
+    *(
+        "interrupted",
+        "paused",
+        "steps",
+        "backup",
+        "backup_bytes",
+        "agents",
+        "verdict",
+        "outcome",
+        "exit_code",
+        "reasons",
+    ),
     *("commit", "pushed", "resolved", "warnings", "damage"),
 }
 STEP_KEYS = {"name", "started_at", "seconds", "outcome", "reasons"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 from tests.acceptance.project import RINGFENCE, ends, wait_for
@@ -32,7 +33,13 @@ def test_a_halt_latches_until_a_person_resolves_it(shop):
         assert run in shop.refused(*words, code=4)
     assert "no run is unfinished" in shop.refused("post", code=2)
     assert "SKU" in shop.run("report").said
-    report = shop.json("report", run)["run"]
+    told = shop.json("report", run)
+    page = Path(told["page"]).read_text()
+    assert "HALT: production changed" in page and "25 rows updated" in page and "production was not touched" in page
+    assert not any(password in page for password in shop.passwords())
+    history = Path(shop.json("runs")["page"]).read_text()
+    assert f'href="{run}/report.html"' in history
+    report = told["run"]
     assert report == status["last_run"]
     assert shop.json("runs")["runs"][0] == report
 

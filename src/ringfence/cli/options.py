@@ -9,8 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
+from ringfence.backup.retention import rotate
 from ringfence.cli.console import Console
+from ringfence.journal.model import RunState
+from ringfence.report import pages
+from ringfence.workflow.backup import needed_baselines
 from ringfence.workflow.project import Project, open_project
 
 Json = Annotated[
@@ -39,6 +44,19 @@ class Session:
 
     console: Console
     project: Project
+
+    def write_page(self, state: RunState) -> Path | None:
+        """Write the page of a run and say where it is; without room for it the run is what it is, and that is said."""
+        project = self.project
+        entries = project.store.entries()
+        kept = rotate(entries, keep=project.settings.backup.keep, needed=needed_baselines(project)).kept
+        try:
+            page = pages.write_run(project, state, entries, kept)
+        except OSError as error:
+            self.console.show(Text(f"the page of the run could not be written: {error.strerror}", style="yellow"))
+            return None
+        self.console.show(Text(f"as a page: {page}", style="dim"))
+        return page
 
     def end(self, document: Mapping[str, Any], exit_code: int = 0) -> None:
         """Print the result's object where asked for and leave with an exit status."""

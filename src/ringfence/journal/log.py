@@ -196,9 +196,10 @@ class Journal:
         data = {"name": step.name, "seconds": seconds, "outcome": step.outcome, "reasons": step.reasons}
         self._append(model.STEP_ENDED, data)
 
-    def backup(self, backup_id: str) -> None:
-        """The backup and baseline that this run is measured against."""
-        self._append(model.BACKUP, {"id": backup_id})
+    def backup(self, backup_id: str, *, size_bytes: int | None = None) -> None:
+        """The backup and baseline that this run is measured against; its size outlives the backup itself."""
+        size = {} if size_bytes is None else {"bytes": size_bytes}
+        self._append(model.BACKUP, {"id": backup_id, **size})
 
     def agent(self, result: Mapping[str, object]) -> None:
         """How an agent ended: ``AgentResult.to_json()``."""

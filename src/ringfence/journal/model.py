@@ -128,6 +128,7 @@ class RunState:
     paused: str | None = None
     steps: tuple[Step, ...] = ()
     backup: str | None = None
+    backup_bytes: int | None = None
     agents: tuple[Mapping[str, object], ...] = ()
     verdict: Mapping[str, object] | None = None
     outcome: RunOutcome | None = None
@@ -167,6 +168,7 @@ class RunState:
             "paused": self.paused,
             "steps": [step.to_json() for step in self.steps],
             "backup": self.backup,
+            "backup_bytes": self.backup_bytes,
             "agents": [dict(agent) for agent in self.agents],
             "verdict": None if self.verdict is None else dict(self.verdict),
             "outcome": self.outcome,

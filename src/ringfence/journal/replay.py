@@ -122,7 +122,9 @@ def _step_ended(state: RunState, event: Event) -> RunState:
 
 
 def _backup(state: RunState, event: Event) -> RunState:
-    return dataclasses.replace(state, backup=_text(event.data, "id"))
+    # A journal of the first version does not say how large the backup was.
+    size = _number(event.data, "bytes") if "bytes" in event.data else None
+    return dataclasses.replace(state, backup=_text(event.data, "id"), backup_bytes=size)
 
 
 def _agent(state: RunState, event: Event) -> RunState:

@@ -32,7 +32,7 @@ def before(project: Project, journal: Journal, *, fresh_start: bool, progress: P
                 progress=progress,
                 needed=backup.needed_baselines(project),
             )
-            journal.backup(created.entry.id)
+            journal.backup(created.entry.id, size_bytes=created.manifest.size_bytes)
             rows = sum(t.rows for t in created.observation.tables)
             step.note(f"{created.entry.id}: {len(created.observation.tables)} tables, {rows} rows")
             progress.say(f"backup {created.entry.id}: {len(created.observation.tables)} tables, {rows} rows")

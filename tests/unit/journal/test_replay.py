@@ -89,7 +89,8 @@ def test_the_json_keys_are_stable_and_it_is_json() -> None:
     said = json.loads(json.dumps(run.to_json()))
     assert list(said) == [
         *("id", "number", "project", "issue", "text", "root", "started_at", "ended_at", "seconds", "process"),
-        *("interrupted", "paused", "steps", "backup", "agents", "verdict", "outcome", "exit_code", "reasons"),
+        *("interrupted", "paused", "steps", "backup", "backup_bytes", "agents", "verdict"),
+        *("outcome", "exit_code", "reasons"),
         *("commit", "pushed", "resolved", "warnings", "damage"),
     ]
     assert said["steps"] == [

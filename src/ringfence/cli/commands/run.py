@@ -78,6 +78,7 @@ def run(
         repository=reference.repository,
     )
     session.console.show(runs_text.run(state))
+    session.write_page(state)
     session.end(documents.run(state), state.exit_code or 0)
 
 
@@ -113,4 +114,5 @@ def post(json: Json = False, config: Config = None) -> None:
         ended = work.post(session.project, progress=session.console)
     session.console.show(text.verified(ended.verified, session.project.settings.verify))
     session.console.show(runs_text.run(ended.run))
+    session.write_page(ended.run)
     session.end(documents.ended(ended), 0 if ended.verified.passed else HaltError.exit_code)

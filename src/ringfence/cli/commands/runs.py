@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import getpass
+import webbrowser
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from ringfence.cli.options import Config, Json, begin, exits
 from ringfence.errors import UsageError
 from ringfence.journal import log, reader
-from ringfence.report import documents
+from ringfence.report import documents, pages
 from ringfence.report import runs as runs_text
 
 Which = Annotated[str | None, typer.Argument(metavar="[RUN]", help="The run; the newest when left out.")]
@@ -30,15 +32,25 @@ def register(app: typer.Typer) -> None:
 
 
 def runs(json: Json = False, config: Config = None) -> None:
-    """Show all runs, the newest first."""
+    """Show all runs, the newest first, and write the page that shows them with their durations and sizes."""
     session = begin(as_json=json, config=config)
     found = reader.read_runs(session.project.paths.state_directory)
     session.console.show(runs_text.runs(found))
-    session.end(documents.runs(found))
+    page = pages.write_history(session.project)
+    session.console.show(Text(f"as a page: {page}", style="dim"))
+    session.end({**documents.runs(found), "page": str(page)})
 
 
-def report(run: Which = None, json: Json = False, config: Config = None) -> None:
-    """Show one run: its steps, its agents, what was found, and what to do."""
+def report(
+    run: Which = None,
+    open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """Show one run: its steps, its agents, what was found, and what to do. Writes its page, too.
+
+    The page is one file that needs nothing else: for a phone, for paper, for an issue. Above it lies one of all runs.
+    """
     session = begin(as_json=json, config=config)
     state = session.project.paths.state_directory
     if run is None:
@@ -49,7 +61,10 @@ def report(run: Which = None, json: Json = False, config: Config = None) -> None
     else:
         chosen = reader.read_any(state, run)
     session.console.show(runs_text.report(chosen))
-    session.end(documents.run(chosen))
+    page = session.write_page(chosen)
+    if open_ and (page is None or not webbrowser.open(page.as_uri())):
+        raise UsageError("no browser could be started", hint=f"open {page} yourself" if page else None)
+    session.end({**documents.run(chosen), "page": str(page) if page else None})
 
 
 def resolve(
@@ -67,4 +82,5 @@ def resolve(
     session = begin(as_json=json, config=config)
     state = log.resolve(session.project.paths.state_directory, run, by=getpass.getuser(), reason=reason)
     session.console.show(f"run {state.run_id} is resolved; a new run may start")
+    session.write_page(state)
     session.end(documents.run(state))
