@@ -218,7 +218,7 @@ def test_another_projects_server_is_never_taken_for_ones_own(shop, empty):
     empty.ports = dict(shop.ports)
     empty.write_config()
     assert "is in use" in empty.refused("up", code=2)
-    assert "password" in empty.refused("backup", "create", code=5)
+    assert "is not provably production" in empty.refused("backup", "create", code=7)
     assert "there is no backup" in empty.refused("verify", code=5)
     assert "there is no backup" in empty.refused("reseed", "--fresh-start", code=5)
 

@@ -106,6 +106,20 @@ class Console:
         """A part of a result for people."""
         self.people.print(content)
 
+    def ask(self, question: str) -> bool:
+        """Whether a person at a terminal says yes; no where none is there. Only the whole word counts."""
+        if not sys.stdin.isatty() or not self._err.is_terminal:
+            return False
+        moving = self._status
+        if moving is not None:
+            moving.stop()
+        try:
+            self._err.print(Text.assemble((f"{question} ", "bold"), "Type yes to agree: "), end="")
+            return sys.stdin.readline().strip().lower() == "yes"
+        finally:
+            if moving is not None:
+                moving.start()
+
     def result(self, document: Mapping[str, Any]) -> None:
         """The one object on stdout, where ``--json`` was given."""
         if self.as_json:

@@ -43,6 +43,11 @@ class Paths:
         return self.state_directory / "manifests"
 
     @property
+    def identities(self) -> Path:
+        """Which servers and databases were taken for production and test; agents must not be able to change it."""
+        return self.state_directory / "identities.json"
+
+    @property
     def lock_file(self) -> Path:
         """Held by the one run of the project."""
         return self.state_directory / "lock"

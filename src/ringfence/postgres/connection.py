@@ -48,10 +48,27 @@ _FOR_SUPERUSERS = frozenset({"lc_messages"})
 """What an ordinary role may not set; it only changes messages, so such a role goes without."""
 
 
+_NOT_ANSWERED = re.compile(
+    r"refused|timed out|timeout expired|unreachable|no route|not translate host|no such file|not known|"
+    r"closed the connection|starting up|shutting down|recovery mode|not accepting connections|too many (clients|conn)|"
+    r"connection slots|cannot assign|reset by peer|permission denied$|operation not permitted$",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""libpq's and the server's words for: nobody there, or not now. What else they say is somebody's refusal."""
+
+
 class ConnectError(RingfenceError):
-    """The server could not be reached or refused the role. Callers turn it into their own error."""
+    """The server could not be reached or refused the role. Callers turn it into their own error.
+
+    ``answered`` says that a server is there and does not know this role, its password or the database: then it may be
+    another server than the one that is meant.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str, *, hint: str | None = None, answered: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.answered = answered
 
 
 class QueryError(RingfenceError):
@@ -86,7 +103,16 @@ def _open(target: Target) -> Connection:
         return psycopg.connect(target.conninfo(), autocommit=True)
     except psycopg.Error as error:
         words = _ADDRESS.sub("", error_text(error))
-        raise ConnectError(f"cannot connect to {target}: {words}", hint=_hint(str(error))) from error
+        raise ConnectError(
+            f"cannot connect to {target}: {words}", hint=_hint(str(error)), answered=_is_answer(str(error))
+        ) from error
+
+
+def _is_answer(words: str) -> bool:
+    """Whether a server spoke, at any of the addresses that the name of the host has (pure)."""
+    attempts = [part for part in re.split(r"(?=connection to server )", words) if part.strip()]
+    attempts = [a for a in attempts if a.strip() != "connection failed:"]
+    return any(not _NOT_ANSWERED.search(attempt) for attempt in attempts)
 
 
 def _pin(connection: Connection, *, read_only: bool) -> None:

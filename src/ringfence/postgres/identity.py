@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
+import psycopg
 from psycopg import sql
 
 from ringfence.errors import IdentityError
@@ -59,10 +60,26 @@ class Stamp:
 
 
 def read_identity(connection: Connection) -> Identity:
-    """Ask the server who it is. Raises IdentityError when it cannot say."""
-    row = connection.execute(queries.load(PACKAGE, "identity")).fetchone()
+    """Ask the server who it is. Raises IdentityError when it cannot say, or when something else answers for it.
+
+    A pooler gives every statement to whichever session is free, perhaps of another server: what was proven of one
+    statement says nothing about the next. It betrays itself by the process id that it made up for the connection.
+    """
+    try:
+        row = connection.execute(queries.load(PACKAGE, "identity")).fetchone()
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise IdentityError(
+            f"role {one_line(connection.info.user)} may not ask the server who it is: {error.diag.message_primary}",
+            hint="GRANT EXECUTE ON FUNCTION pg_control_system(), pg_control_checkpoint() to that role",
+        ) from error
     if row is None:
         raise IdentityError("the server did not say which database this connection is in")
+    if row[9] != connection.info.backend_pid:
+        raise IdentityError(
+            f"a pooler answers at {one_line(connection.info.host)}:{connection.info.port}: the session is server "
+            f"process {row[9]}, and the connection was given {connection.info.backend_pid}",
+            hint="give the address of the server itself in ringfence.toml, not the pooler's",
+        )
     return Identity(
         system_identifier=row[0],
         database_oid=row[1],
@@ -117,20 +134,19 @@ def share_locks(one: Connection, other: Connection) -> bool:
     """Whether two connections lead into the same running server, by an advisory lock taken in one of them.
 
     A file-level copy has the same system identifier but not the same locks. Both connections must be outside a
-    transaction; the lock is on a random key and released before this returns. The proof does not need the same
-    database: the key is looked for in ``pg_locks``, which shows every database of the server.
+    transaction; the lock is on a random key and belongs to a transaction (a pooler keeps one in one session), which is
+    rolled back before this returns. The proof does not need the same database: the key is looked for in ``pg_locks``,
+    which shows every database of the server.
     """
     key = secrets.randbits(62)
-    one.execute("SELECT pg_catalog.pg_advisory_lock(%s)", (key,))
-    try:
+    with one.transaction(force_rollback=True):
+        one.execute("SELECT pg_catalog.pg_advisory_xact_lock(%s)", (key,))
         found = other.execute(
             "SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted "
             "AND classid = (%s >> 32)::pg_catalog.int8::pg_catalog.oid "
             "AND objid = (%s & 4294967295)::pg_catalog.oid AND objsubid = 1",
             (key, key),
         ).fetchone()
-    finally:
-        one.execute("SELECT pg_catalog.pg_advisory_unlock(%s)", (key,))
     return found is not None
 
 

@@ -12,6 +12,7 @@ from psycopg.conninfo import make_conninfo
 
 from ringfence import files
 from ringfence.errors import ConfigError
+from ringfence.redact import one_line
 
 _LIBPQ_ENVIRONMENT = {"PGSERVICEFILE": os.devnull, "PGSYSCONFDIR": os.devnull}
 
@@ -30,6 +31,18 @@ class Target:
     user: str
     passfile: Path
     application: str = "ringfence"
+
+    def __post_init__(self) -> None:
+        """Refuse what libpq would take for several hosts, or for none and so for a default of its own."""
+        if not self.host or any(c in self.host for c in ",\0"):
+            raise ConfigError(
+                f"host {one_line(self.host)!r} is not exactly one host",
+                hint="libpq would go on to the next host of a list: name the one server that is meant",
+            )
+        if not 1 <= self.port <= 65535:
+            raise ConfigError(f"{self.port} is not a port; ports are 1 to 65535")
+        if not self.database or not self.user:
+            raise ConfigError(f"a database and a role are needed: {one_line(str(self))}")
 
     def on(self, database: str) -> Target:
         """The same server and role, another database."""

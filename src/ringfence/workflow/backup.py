@@ -19,9 +19,9 @@ from ringfence.integrity.model import Observation, TableName
 from ringfence.integrity.observe import Snapshot
 from ringfence.integrity.state_rules import kind_of, why_unreadable
 from ringfence.journal import reader
-from ringfence.postgres.connection import ConnectError, QueryError, connect
-from ringfence.postgres.identity import require_stamp
+from ringfence.postgres.connection import ConnectError, QueryError
 from ringfence.postgres.programs import ClientPrograms
+from ringfence.workflow import proven
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import STEP_TIMEOUT_S, Project
 
@@ -70,11 +70,13 @@ def _create(
     project: Project, store: BackupStore, issue: str | None, progress: Progress
 ) -> tuple[Entry, Manifest, Observation]:
     target = project.target("production")
-    with connect(target) as connection:
-        require_stamp(connection, database=target.database, environment="production", project=project.name)
+    with proven.production(project):
+        pass
     _require_space(project, store)
     sequence = store.next_sequence()
     with store.staging() as staging, observe.open_snapshot(target) as snapshot:
+        # Asked again of the very session that the dump and the baseline come from.
+        proven.require_production(project, snapshot.connection)
         if not snapshot.identity.superuser:
             raise IdentityError(f"role {target.user} is no superuser on production: it may not see every row")
         programs = project.client_programs("production", snapshot.identity.server_version_num)

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from psycopg import sql
-
 from ringfence.engines.model import EngineStatus, EnvironmentName, Started
-from ringfence.errors import IdentityError
 from ringfence.postgres import identity
 from ringfence.postgres.connection import connect
 from ringfence.roles.provision import AppRole, provision_app_role
-from ringfence.workflow import hold
+from ringfence.workflow import furnish, hold, proven
+from ringfence.workflow.furnish import Consent
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
 
@@ -29,17 +27,34 @@ class Brought:
     status: EngineStatus
 
 
-def up(project: Project, which: Sequence[EnvironmentName], progress: Progress) -> tuple[Brought, ...]:
-    """Start the servers, and make databases, roles and stamps that are missing. A second call changes nothing.
+def up(
+    project: Project,
+    which: Sequence[EnvironmentName],
+    progress: Progress,
+    *,
+    accept_new_identity: bool = False,
+    consent: Consent = furnish.nobody,
+) -> tuple[Brought, ...]:
+    """Start the servers, and make databases, roles, stamps and the record that are missing. A second call changes
+    nothing.
 
-    Raises EngineError (2) for a server that cannot run and IdentityError (7) for a database with another's stamp.
+    A database that was there before is taken only with ``consent``; one that is not the one on record only with
+    ``accept_new_identity``. Raises EngineError (2) for a server that cannot run and IdentityError (7) for a database
+    that is not provably the environment's, before anything is written.
     """
+    for environment in which:
+        furnish.require_not_vanished(project, environment, accept=accept_new_identity)
     with ThreadPoolExecutor(max_workers=len(which)) as pool:
         waiting = [(e, pool.submit(project.engine(e).start)) for e in which]
         started = [(e, f.result()) for e, f in waiting]
     brought = []
     for environment, server in started:
-        changes = [*_server_changes(environment, server), *_furnish(project, environment)]
+        changes = _server_changes(server)
+        changes += furnish.furnish(
+            project, environment, made=server.created, accept=accept_new_identity, consent=consent
+        )
+        if environment == "production":
+            changes += _furnish_roles(project)
         for change in changes:
             progress.say(f"{environment}: {change}")
         brought.append(
@@ -68,39 +83,16 @@ def statuses(project: Project) -> tuple[EngineStatus, ...]:
 def require_apart(project: Project) -> None:
     """Refuse (7) unless test and production are two servers, asked of the servers themselves."""
     with (
-        connect(project.target("production")) as production,
-        connect(project.engine("test").target("postgres")) as test,
+        proven.session("production", project.target("production")) as production,
+        proven.session("test", project.engine("test").target("postgres")) as test,
     ):
         identity.require_apart(production, test)
 
 
-def _server_changes(environment: EnvironmentName, server: Started) -> list[str]:
+def _server_changes(server: Started) -> list[str]:
     changes = list(server.notes)
     if server.started:
         changes.append("started")
-    return changes
-
-
-def _furnish(project: Project, environment: EnvironmentName) -> list[str]:
-    engine, database = project.engine(environment), project.database(environment)
-    changes = []
-    with connect(engine.target("postgres"), read_only=False) as connection:
-        found = connection.execute("SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s", (database,)).fetchone()
-        if not found:
-            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(database)))
-            changes.append(f"created database {database}")
-        stamp = identity.read_stamp(connection, database)
-        if stamp.environment is None:
-            identity.write_stamp(connection, database, environment=environment, project=project.name)
-            changes.append(f"stamped database {database} as {environment}")
-        elif (stamp.environment, stamp.project) != (environment, project.name):
-            raise IdentityError(
-                f"database {database} on {engine.target().address} carries the stamp {stamp.environment!r} of project "
-                f"{stamp.project!r}; expected {environment!r} of {project.name!r}",
-                hint="give this project a port and a data directory of its own",
-            )
-    if environment == "production":
-        changes += _furnish_roles(project)
     return changes
 
 

@@ -18,7 +18,8 @@ from ringfence import clock
 from ringfence.errors import BusyError, IdentityError
 from ringfence.integrity.model import Observation
 from ringfence.postgres import databases, identity, queries
-from ringfence.postgres.connection import ConnectError, Connection, connect, one_value
+from ringfence.postgres.connection import Connection, one_value
+from ringfence.workflow import proven
 from ringfence.workflow.project import Project
 
 Purpose = Literal["reference", "incoming", "replaced"]
@@ -31,20 +32,17 @@ _TURN = 0x52696E6766656E63  # "Ringfenc": one advisory lock for all that makes d
 def admin(project: Project, before: Observation) -> Iterator[Connection]:
     """A writing session of the test server, outside the databases concerned; ``before`` is the baseline of production.
 
-    Refuses (7) unless this server is another than production's and the database there is stamped as test. A test
-    database that is not there at all has no stamp to ask for; the server's own proof at its start then stands.
+    Refuses (7) unless this is the test server on record, another than production's, and the database there is stamped
+    as test. A test database that is not there at all has no stamp to ask for; the record then stands alone.
     """
-    with connect(project.engine("test").target("postgres"), read_only=False) as connection:
+    with proven.session("test", project.engine("test").target("postgres"), read_only=False) as connection:
         here = identity.read_identity(connection)
         if here.system_identifier == before.identity.system_identifier:
             raise IdentityError(
                 f"the test server is the server the backup was taken from, or a copy of its files ({here.describe()})",
                 hint="check db_port of [test] in ringfence.toml",
             )
-        _require_apart(project, connection)
-        database = project.database("test")
-        if databases.exists(connection, database):
-            identity.require_stamp(connection, database=database, environment="test", project=project.name)
+        proven.require_test_server(project, connection)
         _take_turn(connection)
         yield connection
 
@@ -59,16 +57,6 @@ def _take_turn(connection: Connection) -> None:
                 hint="wait for it to end, and look for a session of the tool in pg_stat_activity there",
             )
         clock.pause(0.1)
-
-
-def _require_apart(project: Project, here: Connection) -> None:
-    try:
-        with connect(project.target("production")) as production:
-            identity.require_apart(production, here)
-    except ConnectError as error:
-        # A production that answers nobody is not the server that answers here; the identifiers were compared above.
-        if "password" in error.message or "authentication" in error.message:
-            raise IdentityError(f"cannot show that test is not production: {error.message}", hint=error.hint) from error
 
 
 def own(connection: Connection, project: Project, purpose: Purpose) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from ringfence.integrity.compare import differing
 from ringfence.integrity.model import Observation
 from ringfence.postgres import databases
 from ringfence.postgres.connection import PINNED_SETTINGS, connect
-from ringfence.workflow import reference
+from ringfence.workflow import environments, reference
 from ringfence.workflow.backup import Created, create_backup
 from ringfence.workflow.reseed import Reseeded, prove_backup, reseed
 
@@ -416,6 +416,7 @@ def test_a_production_with_another_locale(stage: Stage, clause: str) -> None:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 {clause}{provider}".encode())
         for key, value in (("environment", "production"), ("project", stage.project.name)):
             connection.execute(f"ALTER DATABASE {name} SET ringfence.{key} = '{value}'".encode())
+    environments.up(stage.project, ("production",), stage.progress, accept_new_identity=True)
     made = backed_up(stage, *SAMPLE, "INSERT INTO public.item (words) VALUES ('é')")
     reseeded(stage, fresh_start=True)
     assert_equal(stage, made.observation)

@@ -12,6 +12,7 @@ from ringfence.errors import UsageError
 from ringfence.report import documents, text
 from ringfence.workflow import environments, overview
 from ringfence.workflow.environments import BOTH
+from ringfence.workflow.furnish import Found
 
 Which = Annotated[
     list[str] | None, typer.Argument(metavar="[production|test]", help="One environment; both when left out.")
@@ -24,7 +25,8 @@ def register(app: typer.Typer) -> None:
         epilog=exits(
             "0  both run, and are what they must be",
             "2  configuration, or a server that cannot be started (no binaries, port in use …)",
-            "7  a database carries another project's or environment's stamp, or both are one server",
+            "7  a database is not provably the environment's: another's stamp, another one than on record, one that",
+            "   nobody agreed to take, or both are one server",
         )
     )(up)
     app.command(
@@ -35,14 +37,37 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=exits("0  shown", "2  configuration"))(status)
 
 
-def up(which: Which = None, json: Json = False, config: Config = None) -> None:
-    """Start the project's servers; the first time also make databases, stamps and roles.
+def up(
+    which: Which = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Take databases that are there already for these environments.")
+    ] = False,
+    accept_new_identity: Annotated[
+        bool, typer.Option("--accept-new-identity", help="Take what answers now, though another one is on record.")
+    ] = False,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """Start the project's servers; the first time also make databases, stamps and roles, and record who they are.
 
     A second 'up' changes nothing. Passwords are generated into the project's pgpass file, outside the work tree.
+    A database that was there before is shown, and taken only when you say so.
     """
     session = begin(as_json=json, config=config)
+
+    def consent(found: Found) -> bool:
+        for line in found.lines():
+            session.console.say(line)
+        return yes or session.console.ask(f"take it for {found.environment}?")
+
     with session.console.working("starting"):
-        brought = environments.up(session.project, _chosen(which), session.console)
+        brought = environments.up(
+            session.project,
+            _chosen(which),
+            session.console,
+            accept_new_identity=accept_new_identity,
+            consent=consent,
+        )
     session.console.show(text.environments([b.status for b in brought]))
     session.console.show(text.connecting(session.project))
     session.end(documents.environments([b.status for b in brought], {b.environment: b.changes for b in brought}))
