@@ -79,6 +79,7 @@ def parse(data: bytes, found_at: Path) -> Settings:
         test=valid.test,
         backup=valid.backup,
         verify=valid.verify,
+        diff=valid.diff,
         workflow=valid.workflow,
         git=valid.git,
         github=valid.github,

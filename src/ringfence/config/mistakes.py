@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ringfence.config.checks import Mistake
-from ringfence.config.model import Agent, Backup, Document, Git, Github, Production, Test, Verify, Workflow
+from ringfence.config.model import Agent, Backup, Diff, Document, Git, Github, Production, Test, Verify, Workflow
 from ringfence.redact import one_line, redact
 
 _MODELS: Mapping[tuple[str, ...], type[BaseModel]] = {
@@ -21,6 +21,7 @@ _MODELS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("test",): Test,
     ("backup",): Backup,
     ("verify",): Verify,
+    ("diff",): Diff,
     ("workflow",): Workflow,
     ("workflow", "agents"): Agent,
     ("git",): Git,
@@ -34,7 +35,7 @@ _WANTED = {
     "tuple_type": "a list in square brackets",
     "dict_type": "a table",
     "literal_error": '"embedded"',
-    "dataclass_exact_type": "a table's name in quotes",
+    "dataclass_exact_type": "a name in quotes",
 }
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 

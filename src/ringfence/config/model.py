@@ -17,12 +17,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from ringfence.config.names import (
     SEED_PROJECT,
+    ColumnName,
     TableName,
     checked_database,
     checked_identifier,
     checked_project,
     checked_role,
     names_for,
+    parse_column_name,
     parse_table_name,
 )
 from ringfence.redact import one_line
@@ -135,6 +137,10 @@ def _table(value: Any) -> Any:
     return parse_table_name(value) if isinstance(value, str) else value
 
 
+def _column(value: Any) -> Any:
+    return parse_column_name(value) if isinstance(value, str) else value
+
+
 def _rule(value: Any) -> TableRule:
     """``"exact"``, ``"append-only"``, ``"ignore: reason"`` or ``{rule = "ignore", reason = "…"}`` as a rule."""
     if isinstance(value, dict):
@@ -177,6 +183,7 @@ DockerName = Annotated[str, AfterValidator(checked_identifier)]
 Url = Annotated[str, AfterValidator(_no_password)]
 SafeName = Annotated[str, AfterValidator(_safe_name)]
 Table = Annotated[TableName, BeforeValidator(_table)]
+MaskedColumn = Annotated[ColumnName, BeforeValidator(_column)]
 
 
 class _Section(BaseModel):
@@ -238,6 +245,12 @@ class Verify(_Section):
         return TableName(schema=schema, name=name) in self.watch or TableName(schema=None, name=name) in self.watch
 
 
+class Diff(_Section):
+    """What ``diff`` must not show: columns by name, ``password`` for every table or ``"Customer".email`` for one."""
+
+    mask: Annotated[tuple[MaskedColumn, ...], Field(strict=False)] = ()
+
+
 class Agent(_Section):
     """One program of the workflow; its prompt comes on standard input."""
 
@@ -289,6 +302,7 @@ class Document(_Section):
     test: Test
     backup: Backup = Backup()
     verify: Verify = Verify()
+    diff: Diff = Diff()
     workflow: Workflow = Workflow()
     git: Git = Git()
     github: Github = Github()
@@ -311,6 +325,7 @@ class Settings:
     test: Test
     backup: Backup
     verify: Verify
+    diff: Diff
     workflow: Workflow
     git: Git
     github: Github

@@ -30,6 +30,26 @@ class TableName:
         return quote_ident(self.name) if self.schema is None else f"{quote_ident(self.schema)}.{quote_ident(self.name)}"
 
 
+@dataclass(frozen=True, kw_only=True, order=True)
+class ColumnName:
+    """Columns that a person named: of one table, or of every table where ``table`` is None."""
+
+    schema: str | None
+    table: str | None
+    name: str
+
+    def matches(self, schema: str, table: str, column: str) -> bool:
+        """Whether a column is meant. Case does not count: a mask that misses a column for its case would be a leak."""
+        return all(
+            wanted is None or wanted.casefold() == found.casefold()
+            for wanted, found in ((self.schema, schema), (self.table, table), (self.name, column))
+        )
+
+    def __str__(self) -> str:
+        """The name on one line, quoted where SQL needs it."""
+        return ".".join(quote_ident(part) for part in (self.schema, self.table, self.name) if part is not None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ProjectNames:
     """What databases, roles, containers and volumes of a project are called unless the file says otherwise."""
@@ -49,8 +69,24 @@ def parse_table_name(text: str) -> TableName:
     """Read ``film``, ``"Component"``, ``public."SKU"`` or ``"a""b"`` by the rules of SQL.
 
     Outside quotes A-Z become a-z (PostgreSQL folds only these in a UTF-8 database), inside quotes everything stands for
-    itself and two quotes for one. Raises ValueError that says what is wrong.
+    itself and two quotes for one. Raises ValueError.
     """
+    parts = _parts(text, most=2, what="a schema and a table; the database is named in [production]")
+    return TableName(schema=parts[0] if len(parts) == 2 else None, name=parts[-1])
+
+
+def parse_column_name(text: str) -> ColumnName:
+    """Read ``password``, ``"Customer".email`` or ``public."Customer".email``. Raises ValueError.
+
+    The rules are those of `parse_table_name`, but for case: see `ColumnName.matches`.
+    """
+    parts = _parts(text, most=3, what="a schema, a table and a column")
+    schema, table, name = [None] * (3 - len(parts)) + parts
+    assert name is not None
+    return ColumnName(schema=schema, table=table, name=name)
+
+
+def _parts(text: str, *, most: int, what: str) -> list[str]:
     parts: list[str] = []
     rest = text.strip()
     if not rest:
@@ -64,9 +100,9 @@ def parse_table_name(text: str) -> TableName:
         if not rest.startswith("."):
             raise ValueError(f"{rest[:20]!r} is left over after the name; a name like this is written in double quotes")
         rest = rest[1:].lstrip()
-        if len(parts) == 2:
-            raise ValueError("more than a schema and a table; the database is named in [production]")
-    return TableName(schema=parts[0] if len(parts) == 2 else None, name=parts[-1])
+        if len(parts) == most:
+            raise ValueError(f"more than {what}")
+    return parts
 
 
 def _take_identifier(text: str) -> tuple[str, str]:

@@ -41,6 +41,7 @@ def initial_config(project: str = SEED_PROJECT, *, engine: str = "embedded", pus
             _production(names),
             _test(names),
             _backup(project),
+            _diff(),
             _verify(SEED_TABLES if seed else ()),
             _workflow(),
             _git(push),
@@ -118,6 +119,13 @@ watch = [{watch}]
 [verify.rules]
 # "exact" (the default), "append-only" (only new rows are normal), or {{ rule = "ignore", reason = "why" }}
 {rules}"""
+
+
+def _diff() -> str:
+    return """\
+[diff]
+# Columns whose values 'diff' must not show: "password" in every table, '"Customer".email' in one.
+mask = []"""
 
 
 def _workflow() -> str:

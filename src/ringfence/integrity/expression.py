@@ -33,7 +33,8 @@ ALGORITHM = 1
 _NULL_MARK = 0x5DEECE66D1CE4E5B
 _NEGATIVE_MARK = 0x2545F4914F6CDD1D
 _SPECIAL_MARKS = (0x1B03738712FAD5C9, 0x369DEA0F31A53F85, 0x106689D45497FDB5)
-_TABLE = sql.Identifier("__ringfence")
+TABLE = sql.Identifier("__ringfence")
+"""The name under which a query that is built on `rows_of` sees the table's own columns."""
 _EXACT_ELEMENTS = frozenset({"int2", "int4", "oid", "text", "varchar", "uuid", "bool", "date"})
 
 Fragment = sql.SQL | sql.Composed | sql.Identifier
@@ -165,21 +166,33 @@ def row_hashes(columns: Sequence[Column], seeds: Seeds, *, only: Collection[str]
     return RowHashes(first=_chain(chosen, seeds.first), second=_chain(chosen, seeds.second), made=made)
 
 
-def rows_of(schema: str, name: str, hashes: RowHashes, *, blocks: tuple[int, int | None] | None = None) -> sql.Composed:
+def rows_of(
+    schema: str,
+    name: str,
+    hashes: RowHashes,
+    *,
+    blocks: tuple[int, int | None] | None = None,
+    where: sql.Composed | None = None,
+    also: sql.Composed | None = None,
+) -> sql.Composed:
     """What stands behind FROM: a table's own rows (ONLY), or a subquery over them in which every value that is costly
     to make (the text of a jsonb, an enum, a range …) is made once; ``OFFSET 0`` keeps the planner from making it twice.
 
-    ``blocks`` limits it to rows in blocks from the first number up to, not including, the second (None: to the end).
+    ``blocks`` limits it to rows in blocks from the first number up to, not including, the second (None: to the end),
+    ``where`` to rows for which a condition on `TABLE` holds; ``also`` is what else such a subquery selects.
     """
-    rows = sql.SQL("ONLY {} AS {}").format(sql.Identifier(schema, name), _TABLE)
+    rows = sql.SQL("ONLY {} AS {}").format(sql.Identifier(schema, name), TABLE)
+    conditions = [where] if where is not None else []
     if blocks is not None:
-        conditions = [sql.SQL("{}.ctid >= {}").format(_TABLE, _tid(blocks[0]))]
+        conditions.append(sql.SQL("{}.ctid >= {}").format(TABLE, _tid(blocks[0])))
         if blocks[1] is not None:
-            conditions.append(sql.SQL("{}.ctid < {}").format(_TABLE, _tid(blocks[1])))
+            conditions.append(sql.SQL("{}.ctid < {}").format(TABLE, _tid(blocks[1])))
+    if conditions:
         rows += sql.SQL(" WHERE ") + sql.SQL(" AND ").join(conditions)
     if hashes.made is None:
         return rows
-    return sql.SQL("(SELECT {} FROM {} OFFSET 0) AS __made").format(hashes.made, rows)
+    made = hashes.made if also is None else sql.SQL("{}, {}").format(hashes.made, also)
+    return sql.SQL("(SELECT {} FROM {} OFFSET 0) AS __made").format(made, rows)
 
 
 def digest_query(
@@ -197,7 +210,7 @@ def _tid(block: int) -> sql.Composed:
 
 
 def _value(column: Column) -> _Value:
-    reference = sql.SQL("{}.{}").format(_TABLE, sql.Identifier(column.name))
+    reference = sql.SQL("{}.{}").format(TABLE, sql.Identifier(column.name))
     kind = _ALIASES.get(column.type or "", column.type or "")
     if kind == "numeric" and column.typmod >= 0:
         kind = "numeric with scale"

@@ -1,27 +1,47 @@
-"""How the rows of one table differ between two servers: inserted, updated, deleted, without moving the rows.
+"""Which rows of a table differ between two servers, without moving the others.
 
-Both servers hash their rows and add them up in buckets by the hash of the key. Only buckets that differ are looked at
-row by row, and then only hashes travel, a bounded number at a time. A table without a key is compared as a multiset:
-a changed row is then one deleted and one inserted, because nothing says that they are the same.
+Both servers hash their rows at the same time and add the hashes up in buckets of keys: ranges of the key where it is
+one integer, otherwise parts of the hash of the key, which is the same on every server whatever its type or collation.
+The sums over all buckets are the table's fingerprint, so that the pass which finds the differences also proves that the
+reference is the baseline. Of buckets that differ the hashes of single rows are compared, a bounded number at a time,
+each with the place (``ctid``) where the row lies in the snapshot. Only rows that differ are ever fetched.
+
+A table without a key is compared as a multiset: a changed row is then one deleted and one inserted, because nothing
+says that they are the same.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from typing import Literal, TypeVar
 
 import psycopg
 from psycopg import sql
 
-from ringfence.integrity.expression import Column, row_hashes, rows_of
+from ringfence.integrity.expression import TABLE, Column, RowHashes, row_hashes, rows_of
 from ringfence.integrity.fingerprint import Table
 from ringfence.integrity.model import RowChanges, Seeds
 from ringfence.postgres import queries
 from ringfence.postgres.connection import Connection, QueryError, error_text
 
-MOST_BUCKETS = 1 << 16
+MOST_BUCKETS = 1 << 12
+"""As many as fit a processor's cache; more make the pass over all rows slower."""
+
 ROWS_AT_A_TIME = 200_000
+REFINE_ABOVE_ROWS = 400_000
+"""Buckets that differ and hold more rows than this are divided once more before single rows are looked at."""
+
+_REFINED_BITS = 18
+_MOST_RANGES = 64
+_INTEGERS = frozenset({"int2", "int4", "int8"})
+_T = TypeVar("_T")
+
+Change = Literal["insert", "update", "delete"]
+Sums = tuple[int, int, int]
+"""How many rows, and the sums of their first and second hashes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,98 +52,333 @@ class Side:
     table: Table
 
 
+@dataclass(frozen=True, kw_only=True)
+class ColumnChanges:
+    """Columns that have no counterpart: gone, new, or of another type. Rows are compared without them."""
+
+    dropped: tuple[str, ...]
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.dropped or self.added or self.changed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowAt:
+    """One row of one side: where it lies in the snapshot, and the two hashes of its key and of all of it."""
+
+    place: str
+    key: tuple[int, int]
+    row: tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowChange:
+    """What happened to one row; ``before`` is None for one that came, ``after`` for one that went."""
+
+    before: RowAt | None
+    after: RowAt | None
+
+    @property
+    def change(self) -> Change:
+        """The word for it."""
+        if self.before is None:
+            return "insert"
+        return "delete" if self.after is None else "update"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ranges:
+    """Buckets that are ranges of one integer column: bucket ``n`` begins at ``low + (n << shift)``."""
+
+    column: str
+    low: int
+    shift: int
+
+    def condition(self, buckets: Sequence[int]) -> sql.Composed:
+        """A condition on the column that holds for these buckets, as few ranges as that takes."""
+        column = sql.SQL("{}.{}").format(TABLE, sql.Identifier(self.column))
+        ranges: list[tuple[int, int]] = []
+        for bucket in sorted(buckets):
+            if ranges and ranges[-1][1] == bucket:
+                ranges[-1] = (ranges[-1][0], bucket + 1)
+            else:
+                ranges.append((bucket, bucket + 1))
+        if len(ranges) > _MOST_RANGES:
+            return sql.SQL("{} = ANY ({}::pg_catalog.int4[])").format(self.bucket(), sql.Literal(list(buckets)))
+        return sql.SQL("({})").format(
+            sql.SQL(" OR ").join(
+                sql.SQL("{c} >= {first} AND {c} <= {last}").format(
+                    c=column,
+                    first=_int8(self.low + (first << self.shift)),
+                    last=_int8(min(self.low + (end << self.shift) - 1, (1 << 63) - 1)),
+                )
+                for first, end in ranges
+            )
+        )
+
+    def bucket(self) -> sql.Composed:
+        """The number of a row's bucket, from the table's own column."""
+        return sql.SQL("(({}.{}::pg_catalog.int8 - {}) >> {})::pg_catalog.int4").format(
+            TABLE, sql.Identifier(self.column), _int8(self.low), sql.Literal(self.shift)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """How rows are put into buckets: by ranges of the key, or by as many ``bits`` of the key's hash; by both where
+    buckets of ranges, named in ``within``, are divided once more."""
+
+    ranges: _Ranges | None
+    bits: int
+    within: tuple[int, ...] | None
+
+
+class RowComparison:
+    """The rows of one table on two sides, compared. ``before`` and ``after`` hold the sums over all their rows.
+
+    ``key`` is empty for a table that is compared as a multiset, ``columns`` are those that both sides have. The sums
+    are those of the table's fingerprint where ``column_changes`` is empty.
+    """
+
+    def __init__(self, before: Side, after: Side, seeds: Seeds) -> None:
+        self._sides, self._seeds = (before, after), seeds
+        self.columns, self.column_changes = common_columns(before.table, after.table)
+        names = {c.name for c in self.columns}
+        found = (key_columns(before), key_columns(after))
+        self.key: tuple[str, ...] = next((k for k in found if k and names.issuperset(k)), ())
+        self._ranges = self._range_buckets()
+        bits = (max(self._rows_estimated() // 1000, 16)).bit_length()
+        bits = 0 if self._ranges else min(bits, MOST_BUCKETS.bit_length() - 1)
+        self._part = _Part(ranges=self._ranges, bits=bits, within=None)
+        old, new = self._both(lambda side: self._buckets(side, self._part))
+        self.before, self.after = _total(old.values()), _total(new.values())
+        self._sums = old, new
+
+    def changes(self) -> Iterator[RowChange]:
+        """Every row that differs, in groups of keys; the order of the rows is not theirs in any index."""
+        part, (old, new) = self._part, self._sums
+        differing = _differing(old, new)
+        if sum(max(old.get(b, _NONE)[0], new.get(b, _NONE)[0]) for b in differing) > REFINE_ABOVE_ROWS:
+            within = tuple(differing)
+            part = _Part(ranges=part.ranges, bits=_REFINED_BITS, within=within if part.ranges else None)
+            old, new = self._both(lambda side: self._buckets(side, part))
+            differing = _differing(old, new)
+        for group in _groups(differing, old, new):
+            here, there = self._both(lambda side, group=group: self._rows(side, part, group))  # type: ignore[misc]
+            yield from _pair(here, there)
+
+    def _range_buckets(self) -> _Ranges | None:
+        """Ranges where the key is one integer: an index then leads to the rows of a bucket."""
+        column = next((c for c in self.columns if self.key == (c.name,)), None)
+        if column is None or column.type not in _INTEGERS:
+            return None
+        # Without NOT NULL on both sides a row could have no bucket.
+        if not all(c.not_null for s in self._sides for c in s.table.columns if c.name == column.name):
+            return None
+        found = [b for b in self._both(lambda side: _bounds(side, column.name)) if b is not None]
+        if not found:
+            return None
+        low, high = min(b[0] for b in found), max(b[1] for b in found)
+        if high - low >= 1 << 62:
+            return None
+        return _Ranges(
+            column=column.name, low=low, shift=max(0, (high - low).bit_length() - MOST_BUCKETS.bit_length() + 1)
+        )
+
+    def _rows_estimated(self) -> int:
+        # 8 kB blocks of rows of some 80 bytes; only the number of buckets depends on it.
+        return max(s.table.blocks for s in self._sides) * 100
+
+    def _hashes(self) -> tuple[RowHashes, RowHashes]:
+        """Of the key and of the row; without a key the row is its own key."""
+        whole = row_hashes(self.columns, self._seeds)
+        return (row_hashes(self.columns, self._seeds, only=set(self.key)) if self.key else whole), whole
+
+    def _buckets(self, side: Side, part: _Part) -> dict[int, Sums]:
+        keys, whole = self._hashes()
+        where = part.ranges.condition(part.within) if part.ranges and part.within is not None else None
+        also = None
+        if part.bits:
+            bucket = _masked(keys.first, part.bits)
+        else:
+            assert part.ranges is not None
+            bucket = part.ranges.bucket()
+            if whole.made is not None:
+                also, bucket = sql.SQL("{} AS __bucket").format(bucket), sql.SQL("__made.__bucket").format()
+        name = side.table.name
+        query = sql.SQL(
+            "SELECT {}, pg_catalog.count(*), pg_catalog.sum({}), pg_catalog.sum({}) FROM {} GROUP BY 1"
+        ).format(bucket, whole.first, whole.second, rows_of(name.schema, name.name, whole, where=where, also=also))
+        return {b: (n, int(first), int(second)) for b, n, first, second in side.connection.execute(query).fetchall()}
+
+    def _rows(self, side: Side, part: _Part, group: Sequence[int]) -> list[RowAt]:
+        """The single rows of some buckets."""
+        keys, whole = self._hashes()
+        where = self._of_buckets(side, part, group)
+        place = sql.SQL("{}.ctid").format(TABLE)
+        also = None
+        if whole.made is not None:
+            also, place = sql.SQL("{} AS __place").format(place), sql.SQL("__made.__place").format()
+        name = side.table.name
+        query = sql.SQL("SELECT {}::pg_catalog.text, {}, {}, {}, {} FROM {}").format(
+            place, keys.first, keys.second, whole.first, whole.second,
+            rows_of(name.schema, name.name, whole, where=where, also=also),
+        )  # fmt: skip
+        return [RowAt(place=p, key=(k1, k2), row=(h1, h2)) for p, k1, k2, h1, h2 in side.connection.execute(query)]
+
+    def _of_buckets(self, side: Side, part: _Part, group: Sequence[int]) -> sql.Composed:
+        """A condition on the table that holds for the rows of these buckets.
+
+        By the hash of the key it is a condition on ``ctid``, so that nothing but the key is looked at in other rows.
+        """
+        if not part.bits:
+            assert part.ranges is not None
+            return part.ranges.condition(group)
+        columns = [c for c in self.columns if c.name in self.key] if self.key else self.columns
+        keys = row_hashes(columns, self._seeds)
+        where = part.ranges.condition(part.within) if part.ranges and part.within is not None else None
+        place, also = sql.SQL("{}.ctid").format(TABLE), None
+        if keys.made is not None:
+            also, place = sql.SQL("{} AS __place").format(place), sql.SQL("__made.__place").format()
+        name = side.table.name
+        rows = rows_of(name.schema, name.name, keys, where=where, also=also)
+        word = sql.SQL("WHERE" if where is None or keys.made is not None else "AND")
+        return sql.SQL("{}.ctid = ANY (ARRAY(SELECT {} FROM {} {} {} = ANY ({}::pg_catalog.int4[])))").format(
+            TABLE, place, rows, word, _masked(keys.first, part.bits), sql.Literal(list(group))
+        )
+
+    def _both(self, act: Callable[[Side], _T]) -> tuple[_T, _T]:
+        """The same on both servers at the same time; whichever fails ends the other's statement."""
+        with ThreadPoolExecutor(max_workers=2, thread_name_prefix="rows") as pool:
+            running = [pool.submit(act, side) for side in self._sides]
+            try:
+                done, _ = wait(running, return_when=FIRST_EXCEPTION)
+                for future in done:
+                    future.result()
+                return running[0].result(), running[1].result()
+            except BaseException as error:
+                for side in self._sides:
+                    with contextlib.suppress(psycopg.Error):
+                        side.connection.cancel_safe(timeout=5)
+                if isinstance(error, psycopg.Error):
+                    name = self._sides[0].table.name.name
+                    raise QueryError(f"comparing the rows of {name}: {error_text(error)}") from error
+                raise
+
+
 def row_changes(before: Side, after: Side, seeds: Seeds) -> RowChanges | None:
     """Count what happened to the rows from ``before`` to ``after``.
 
     None where the columns themselves differ: then a row here has no counterpart there. Raises QueryError.
     """
-    if _shape(before.table) != _shape(after.table):
+    if common_columns(before.table, after.table)[1]:
         return None
-    key = _key_columns(before) or _key_columns(after)
-    try:
-        return _compare(before, after, key, seeds)
-    except psycopg.Error as error:
-        raise QueryError(f"comparing the rows of {before.table.name.name}: {error_text(error)}") from error
+    counts = {"insert": 0, "update": 0, "delete": 0}
+    for one in RowComparison(before, after, seeds).changes():
+        counts[one.change] += 1
+    return RowChanges(inserted=counts["insert"], updated=counts["update"], deleted=counts["delete"])
 
 
-def _shape(table: Table) -> list[tuple[str, str | None, str | None]]:
-    return [(c.name, c.type, c.element) for c in table.columns]
+def common_columns(before: Table, after: Table) -> tuple[tuple[Column, ...], ColumnChanges]:
+    """The columns that hold the same kind of values on both sides, as ``before`` has them, and all others by name."""
+    old, new = ({c.name: c for c in t.columns} for t in (before, after))
+    alike = tuple(c for n, c in old.items() if n in new and _kind(c) == _kind(new[n]))
+    names = {c.name for c in alike}
+    # A column that may be NULL on one side is taken as one that may be on both; values hash alike either way.
+    columns = tuple(c if new[c.name].not_null else new[c.name] for c in alike)
+    return columns, ColumnChanges(
+        dropped=tuple(sorted(old.keys() - new.keys())),
+        added=tuple(sorted(new.keys() - old.keys())),
+        changed=tuple(sorted((old.keys() & new.keys()) - names)),
+    )
 
 
-def _key_columns(side: Side) -> tuple[str, ...]:
+def key_columns(side: Side) -> tuple[str, ...]:
+    """The columns that tell one row from another, sorted by name; empty where nothing does."""
     query = queries.load("ringfence.integrity", "key_columns")
     row = side.connection.execute(query, {"oid": side.table.oid}).fetchone()
     return tuple(row[0]) if row else ()
 
 
-def _compare(before: Side, after: Side, key: Sequence[str], seeds: Seeds) -> RowChanges:
-    rows = max(_estimate(before), _estimate(after), 1)
-    buckets = min(MOST_BUCKETS, max(16, 1 << (rows // 50).bit_length()))
-    old, new = (_buckets(s, key, seeds, buckets) for s in (before, after))
-    differing = sorted(b for b in old.keys() | new.keys() if old.get(b) != new.get(b))
-    inserted = updated = deleted = 0
-    for group in _groups(differing, old, new):
-        here, there = (_rows(s, key, seeds, buckets, group) for s in (before, after))
-        if key:
-            gone, come = here.keys() - there.keys(), there.keys() - here.keys()
-            # A key that is there twice cannot be, unless its index is broken; the counts of rows then tell.
-            updated += sum(1 for k in here.keys() & there.keys() if here[k] != there[k])
-            deleted += sum(sum(here[k].values()) for k in gone)
-            inserted += sum(sum(there[k].values()) for k in come)
-        else:
-            for k in here.keys() | there.keys():
-                a, b = here.get(k, Counter()), there.get(k, Counter())
-                deleted += (a - b).total()
-                inserted += (b - a).total()
-    return RowChanges(inserted=inserted, updated=updated, deleted=deleted)
+_NONE: Sums = (0, 0, 0)
 
 
-def _estimate(side: Side) -> int:
-    # 8 kB blocks of rows of some 80 bytes; only the number of buckets depends on it.
-    return side.table.blocks * 100
+def _kind(column: Column) -> tuple[str | None, str | None, int, str, str]:
+    return column.type, column.element, column.typmod, column.output_schema, column.output_function
 
 
-def _hashed(side: Side, key: Sequence[str], seeds: Seeds) -> sql.Composed:
-    """``SELECT k1, k2, h1, h2``: the hashes of key and row; without a key the row is its own key."""
-    columns = side.table.columns
-    keys: list[Column] = [c for c in columns if c.name in set(key)]
+def _bounds(side: Side, column: str) -> tuple[int, int] | None:
     name = side.table.name
-    hashes = row_hashes(columns, seeds)
-    # The key's hashes need the same source as the row's: the columns of the key are part of the row.
-    key_hashes = row_hashes(columns, seeds, only={c.name for c in keys}) if keys else hashes
-    return sql.SQL("SELECT {} AS k1, {} AS k2, {} AS h1, {} AS h2 FROM {}").format(
-        key_hashes.first, key_hashes.second, hashes.first, hashes.second, rows_of(name.schema, name.name, hashes)
+    query = sql.SQL("SELECT pg_catalog.min({c}), pg_catalog.max({c}) FROM ONLY {t}").format(
+        c=sql.Identifier(column), t=sql.Identifier(name.schema, name.name)
     )
+    row = side.connection.execute(query).fetchone()
+    return (row[0], row[1]) if row and row[0] is not None else None
 
 
-def _buckets(side: Side, key: Sequence[str], seeds: Seeds, buckets: int) -> dict[int, tuple[int, int, int]]:
-    query = sql.SQL(
-        "SELECT (k1 & {mask})::pg_catalog.int4, pg_catalog.count(*), pg_catalog.sum(h1), pg_catalog.sum(h2) "
-        "FROM ({hashed}) AS __hashed GROUP BY 1"
-    ).format(mask=sql.Literal(buckets - 1), hashed=_hashed(side, key, seeds))
-    return {b: (n, int(first), int(second)) for b, n, first, second in side.connection.execute(query).fetchall()}
+def _masked(hashed: sql.Composed, bits: int) -> sql.Composed:
+    return sql.SQL("({} & {})::pg_catalog.int4").format(hashed, _int8((1 << bits) - 1))
 
 
-def _rows(
-    side: Side, key: Sequence[str], seeds: Seeds, buckets: int, group: Sequence[int]
-) -> dict[tuple[int, int], Counter[tuple[int, int]]]:
-    query = sql.SQL(
-        "SELECT k1, k2, h1, h2 FROM ({hashed}) AS __hashed WHERE (k1 & {mask}) = ANY ({group}::pg_catalog.int8[])"
-    ).format(mask=sql.Literal(buckets - 1), hashed=_hashed(side, key, seeds), group=sql.Literal(list(group)))
-    found: dict[tuple[int, int], Counter[tuple[int, int]]] = {}
-    for k1, k2, h1, h2 in side.connection.execute(query).fetchall():
-        found.setdefault((k1, k2), Counter())[(h1, h2)] += 1
-    return found
+def _int8(number: int) -> sql.Composed:
+    # In quotes: the smallest one has no literal of its own.
+    return sql.SQL("{}::pg_catalog.int8").format(sql.Literal(str(number)))
 
 
-def _groups(
-    differing: Sequence[int], old: dict[int, tuple[int, int, int]], new: dict[int, tuple[int, int, int]]
-) -> Iterator[list[int]]:
+def _total(sums: Iterable[Sums]) -> Sums:
+    rows = first = second = 0
+    for n, one, two in sums:
+        rows, first, second = rows + n, first + one, second + two
+    return rows, first, second
+
+
+def _differing(old: dict[int, Sums], new: dict[int, Sums]) -> list[int]:
+    return sorted(b for b in old.keys() | new.keys() if old.get(b) != new.get(b))
+
+
+def _pair(here: Sequence[RowAt], there: Sequence[RowAt]) -> Iterator[RowChange]:
+    """What happened to the rows of some buckets. Rows that are equal cancel, one for one; of what is left under a key,
+    a row that went and a row that came are one that was changed. A key that is there twice (its index is gone, or there
+    is none) is no reason to lose count."""
+    rows: dict[tuple[int, int], tuple[list[RowAt], list[RowAt]]] = {}
+    for number, side in enumerate((here, there)):
+        for one in side:
+            rows.setdefault(one.key, ([], []))[number].append(one)
+    for old, new in rows.values():
+        if len(old) == len(new) == 1:
+            if old[0].row != new[0].row:
+                yield RowChange(before=old[0], after=new[0])
+            continue
+        gone, come = _without_equals(old, new)
+        for number in range(max(len(gone), len(come))):
+            yield RowChange(
+                before=gone[number] if number < len(gone) else None,
+                after=come[number] if number < len(come) else None,
+            )
+
+
+def _without_equals(old: Sequence[RowAt], new: Sequence[RowAt]) -> tuple[list[RowAt], list[RowAt]]:
+    left: dict[tuple[int, int], list[RowAt]] = {}
+    for one in old:
+        left.setdefault(one.row, []).append(one)
+    come = []
+    for one in new:
+        equals = left.get(one.row)
+        if equals:
+            equals.pop()
+        else:
+            come.append(one)
+    return [one for rest in left.values() for one in rest], come
+
+
+def _groups(differing: Sequence[int], old: dict[int, Sums], new: dict[int, Sums]) -> Iterator[list[int]]:
     """The differing buckets in groups of about `ROWS_AT_A_TIME` rows, which bounds the memory."""
     group: list[int] = []
     size = 0
     for bucket in differing:
-        rows = max(old.get(bucket, (0, 0, 0))[0], new.get(bucket, (0, 0, 0))[0])
+        rows = max(old.get(bucket, _NONE)[0], new.get(bucket, _NONE)[0])
         if group and size + rows > ROWS_AT_A_TIME:
             yield group
             group, size = [], 0

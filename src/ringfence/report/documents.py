@@ -7,12 +7,15 @@ from typing import Any
 
 from ringfence import clock
 from ringfence.backup.model import Entry, Kept, Manifest
+from ringfence.config.names import ColumnName
 from ringfence.engines.model import EngineStatus
 from ringfence.errors import RingfenceError
 from ringfence.journal.model import RunState
+from ringfence.report import diff_view
 from ringfence.workflow import verify
 from ringfence.workflow.after import Ended
 from ringfence.workflow.backup import Created
+from ringfence.workflow.diff import Diffed
 from ringfence.workflow.overview import Overview
 from ringfence.workflow.reseed import Reseeded
 from ringfence.workflow.verify import Verified
@@ -147,4 +150,37 @@ def environments(found: Sequence[EngineStatus], changes: Mapping[str, Sequence[s
     return {
         "schema": SCHEMA,
         "environments": [environment(s) | {"changes": list(changes.get(s.environment, ()))} for s in found],
+    }
+
+
+def diffed(result: Diffed, masks: Sequence[ColumnName]) -> dict[str, Any]:
+    """``diff``: each table's rows up to the limit, how many more there are, and what differs besides rows."""
+    return {
+        "schema": SCHEMA,
+        "baseline": result.backup,
+        "tables": [
+            {
+                "schema": t.table.schema,
+                "name": t.table.name,
+                "status": t.status,
+                "rule": result.rules[t.table].rule,
+                "key": list(t.key),
+                "columns": {
+                    "dropped": list(t.column_changes.dropped),
+                    "added": list(t.column_changes.added),
+                    "changed": list(t.column_changes.changed),
+                },
+                "inserted": t.counts.inserted,
+                "updated": t.counts.updated,
+                "deleted": t.counts.deleted,
+                "rows": [diff_view.json_row(row, t, masks) for row in t.rows],
+                "more": t.more,
+            }
+            for t in result.tables
+        ],
+        "other": None
+        if result.other is None
+        else [{"kind": o.kind, "object": o.object, "before": o.before, "after": o.after} for o in result.other],
+        "compared": result.compared,
+        "seconds": round(result.seconds, 3),
     }

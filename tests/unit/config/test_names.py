@@ -11,6 +11,7 @@ from ringfence.config.names import (
     checked_project,
     checked_role,
     names_for,
+    parse_column_name,
     parse_table_name,
 )
 
@@ -105,3 +106,26 @@ def test_reserved_names() -> None:
         with pytest.raises(ValueError, match=r"empty|NUL|bytes"):
             checked_identifier(name)
     assert checked_identifier("é" * 31) == "é" * 31
+
+
+@pytest.mark.parametrize(
+    ("text", "schema", "table", "name"),
+    [
+        ("password", None, None, "password"),
+        ('"Customer".email', None, "Customer", "email"),
+        ('public."Customer"."e.mail"', "public", "Customer", "e.mail"),
+    ],
+)
+def test_a_column_is_named_alone_or_with_its_table(text, schema, table, name):
+    found = parse_column_name(text)
+    assert (found.schema, found.table, found.name) == (schema, table, name)
+    assert parse_column_name(str(found)) == found
+
+
+def test_a_mask_covers_more_rather_than_less():
+    mask = parse_column_name("passwordHash")
+    assert mask.matches("public", "Customer", "passwordHash") and mask.matches("x", "y", "PASSWORDHASH")
+    assert not mask.matches("public", "Customer", "password")
+    assert not parse_column_name('"Customer".email').matches("public", "Supplier", "email")
+    with pytest.raises(ValueError, match="more than a schema, a table and a column"):
+        parse_column_name("a.b.c.d")

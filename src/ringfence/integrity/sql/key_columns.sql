@@ -1,5 +1,6 @@
 -- The columns that tell one row of a table from another: the primary key, or else the smallest unique index over
--- columns that are NOT NULL, without a predicate or an expression. No row where there is none.
+-- columns that are NOT NULL, without a predicate or an expression. No row where there is none. By name, because their
+-- order in the index says nothing about the rows.
 SELECT ARRAY(
            SELECT a.attname::pg_catalog.text
            FROM pg_catalog.unnest(i.indkey[0 : i.indnkeyatts - 1]) AS k (attnum)
