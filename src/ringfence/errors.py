@@ -94,3 +94,16 @@ class EmptyTestDatabaseError(RingfenceError):
     """The test database has no tables and nobody said that this is expected (99)."""
 
     exit_code = 99
+
+
+class EndedBySignal(KeyboardInterrupt):
+    """SIGTERM (a service manager) or SIGHUP (a closed terminal): what Ctrl-C does, with another exit status."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+    @property
+    def exit_code(self) -> int:
+        """As a shell would have it."""
+        return 128 + self.number

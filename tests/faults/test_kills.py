@@ -240,7 +240,6 @@ def test_an_interrupt_ends_the_children_too(
     assert_cleared_up(filled, child)
 
 
-@pytest.mark.xfail(strict=True, reason="cli: only Ctrl-C is heard; the children go on and staging stays")
 @pytest.mark.parametrize("begin", MIDDLES, ids=["backup", "reseed"])
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGHUP], ids=lambda s: s.name)
 def test_a_signal_to_end_does_so_too(

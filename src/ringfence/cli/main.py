@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from typing import Any
@@ -13,7 +14,7 @@ from typer.main import get_command
 import ringfence
 from ringfence.cli.commands import backup, demo, diff, environments, init, reseed, run, runs, verify
 from ringfence.cli.console import Console
-from ringfence.errors import InternalError, RingfenceError, UsageError
+from ringfence.errors import EndedBySignal, InternalError, RingfenceError, UsageError
 
 INTERRUPTED = 130
 READER_GONE = 141
@@ -51,7 +52,19 @@ def _root(
 
 def main() -> None:
     """Run the command line and leave with its exit status."""
+    _hear_signals()
     sys.exit(run_command(sys.argv[1:]))
+
+
+def _hear_signals() -> None:
+    """Let both end children, staging and locks in order. A signal that the caller ignores (nohup) stays ignored."""
+
+    def end(number: int, _: object) -> None:
+        raise EndedBySignal(number)
+
+    for sign in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(sign) is not signal.SIG_IGN:
+            signal.signal(sign, end)
 
 
 def run_command(arguments: list[str]) -> int:
@@ -61,9 +74,15 @@ def run_command(arguments: list[str]) -> int:
     try:
         code = get_command(app).main(args=arguments, prog_name="ringfence", standalone_mode=False)
         return code if isinstance(code, int) else 0
-    except typer.Exit as leaving:
-        return leaving.exit_code
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort, typer.Exit) as leaving:
+        # The parser turns Ctrl-C into one of the others, which one depends on its version.
+        causes = (leaving, leaving.__cause__, leaving.__context__)
+        broken_off = next((e for e in causes if isinstance(e, KeyboardInterrupt)), None)
+        if isinstance(broken_off, EndedBySignal):
+            console.error(_InterruptedError(f"ended by {signal.Signals(broken_off.number).name}"))
+            return broken_off.exit_code
+        if broken_off is None and isinstance(leaving, typer.Exit):
+            return leaving.exit_code
         problem: RingfenceError = _InterruptedError("interrupted")
     except RingfenceError as error:
         problem = error

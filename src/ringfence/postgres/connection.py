@@ -9,14 +9,18 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
 from ringfence.errors import RingfenceError
-from ringfence.postgres.target import Target, remove_libpq_environment
+from ringfence.postgres.target import SILENT, Target, remove_libpq_environment, silence
 
 Connection = psycopg.Connection[TupleRow]
 
 _ADDRESS = re.compile(r"^connection failed: connection to server at \S+, port \d+ failed: ")
+
+_NOT_SILENT = ("event_triggers", "startup parameter")
+_SETTLED: set[tuple[str, int, str]] = set()
 
 PINNED_SETTINGS: dict[str, str] = {
     # How values are written as text; six of the first seven were seen to change the text of the same row.
@@ -100,7 +104,7 @@ def connect(target: Target, *, read_only: bool = True, autocommit: bool = True) 
 def _open(target: Target) -> Connection:
     remove_libpq_environment()
     try:
-        return psycopg.connect(target.conninfo(), autocommit=True)
+        return _open_in_silence(target) or psycopg.connect(target.conninfo(), autocommit=True)
     except psycopg.Error as error:
         words = _ADDRESS.sub("", error_text(error))
         raise ConnectError(
@@ -113,6 +117,26 @@ def _is_answer(words: str) -> bool:
     attempts = [part for part in re.split(r"(?=connection to server )", words) if part.strip()]
     attempts = [a for a in attempts if a.strip() != "connection failed:"]
     return any(not _NOT_ANSWERED.search(attempt) for attempt in attempts)
+
+
+def _open_in_silence(target: Target) -> Connection | None:
+    """The first session at a door, without login event triggers; None where that was settled, or is not possible.
+
+    A trigger that writes down who logged in would make every look at production a change of it. Before 17 there are
+    none; an ordinary role cannot keep them from running, and a pooler may not pass the option on.
+    """
+    if target.door in _SETTLED:
+        return None
+    try:
+        opened = psycopg.connect(make_conninfo(target.conninfo(), options=SILENT), autocommit=True)
+    except psycopg.OperationalError as error:
+        if not any(words in str(error) for words in _NOT_SILENT):
+            raise
+        _SETTLED.add(target.door)
+        return None
+    _SETTLED.add(target.door)
+    silence(target)
+    return opened
 
 
 def _pin(connection: Connection, *, read_only: bool) -> None:

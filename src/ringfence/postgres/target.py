@@ -14,6 +14,9 @@ from ringfence import files
 from ringfence.errors import ConfigError
 from ringfence.redact import one_line
 
+SILENT = "-c event_triggers=off"
+"""Keeps login event triggers (17+) from running in sessions of the tool, where the role may say so (superusers)."""
+_SILENCED: set[tuple[str, int, str]] = set()
 _LIBPQ_ENVIRONMENT = {"PGSERVICEFILE": os.devnull, "PGSYSCONFDIR": os.devnull}
 
 
@@ -62,7 +65,13 @@ class Target:
             client_encoding="UTF8",
             sslmode="prefer",
             target_session_attrs="any",
+            options=SILENT if self.door in _SILENCED else None,
         )
+
+    @property
+    def door(self) -> tuple[str, int, str]:
+        """Where and as whom: what a server allows at login depends on nothing else."""
+        return self.host, self.port, self.user
 
     @property
     def address(self) -> str:
@@ -71,6 +80,11 @@ class Target:
 
     def __str__(self) -> str:
         return f"{self.address}/{self.database} as {self.user}"
+
+
+def silence(target: Target) -> None:
+    """From here on every session of this process at this door, those of pg_dump too, is opened with `SILENT`."""
+    _SILENCED.add(target.door)
 
 
 def remove_libpq_environment() -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from ringfence.agents.model import AgentResult
-from ringfence.errors import AgentError, RingfenceError, UsageError
+from ringfence.errors import AgentError, EndedBySignal, RingfenceError, UsageError
 from ringfence.journal import reader
 from ringfence.journal.log import Journal
 from ringfence.journal.model import RunState
@@ -78,7 +78,8 @@ def _end(
     if not verified.passed:
         return after.halt(journal, verified)
     if isinstance(broken_off, KeyboardInterrupt):
-        journal.end("failed", exit_code=INTERRUPTED, reasons=["interrupted; production was then found unchanged"])
+        code = broken_off.exit_code if isinstance(broken_off, EndedBySignal) else INTERRUPTED
+        journal.end("failed", exit_code=code, reasons=["interrupted; production was then found unchanged"])
         return journal.state
     if broken_off is not None:
         code = broken_off.exit_code if isinstance(broken_off, RingfenceError) else RingfenceError.exit_code
