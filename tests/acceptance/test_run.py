@@ -67,6 +67,7 @@ def test_a_failing_agent_still_leads_to_verification(shop):
     run = go(shop, "Fail", "--issue", "8", code=8)
     assert steps(run) == [
         "check done",
+        "roles done",
         "backup done",
         "reseed done",
         "agent scout done",

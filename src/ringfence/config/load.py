@@ -83,6 +83,7 @@ def parse(data: bytes, found_at: Path) -> Settings:
         workflow=valid.workflow,
         git=valid.git,
         github=valid.github,
+        roles=valid.roles,
     )
 
 

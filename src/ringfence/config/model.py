@@ -35,6 +35,8 @@ ENGINES_PLANNED = ("docker", "server")
 
 _SEED = names_for(SEED_PROJECT)
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+_SETTING = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
+APP_RIGHTS = ("SELECT", "INSERT", "UPDATE")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _VARIABLES_OF_THE_TOOL = frozenset({"DATABASE_URL", "TEST_DATABASE_URL", "TEST_BASE_URL"})
 
@@ -294,6 +296,54 @@ class Github(_Section):
     repository: Annotated[str, AfterValidator(_repository)] | None = None
 
 
+def _rights(value: Any) -> Any:
+    if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
+        raise ValueError('rights are a list like ["SELECT", "INSERT"]')
+    wanted = tuple(v.upper() for v in value)
+    for right in wanted:
+        if right not in APP_RIGHTS:
+            raise ValueError(f"{one_line(right[:20])!r} is not for the app role; it may have SELECT, INSERT and UPDATE")
+    return wanted
+
+
+def _reason(value: str) -> str:
+    if not value.strip():
+        raise ValueError("a finding is accepted for a reason; it stands in every report")
+    return value.strip()
+
+
+def _setting_name(value: str) -> str:
+    if not _SETTING.fullmatch(value):
+        raise ValueError(f"{one_line(value[:80])!r} is not the name of a setting of PostgreSQL")
+    return value
+
+
+def _rows(value: int) -> int:
+    if value < 1:
+        raise ValueError(f"{value} is not a limit; it is a number of rows, at least 1")
+    return value
+
+
+class Roles(_Section):
+    """What the app role may do in production beyond the strategy's grants, and what a person has judged.
+
+    ``tables`` narrows the rights on single tables, ``accept`` turns a finding (``rule object``) into a remark, with the
+    reason. ``max_rows`` bounds the rows of one statement of the app, at the level strict.
+    """
+
+    level: Literal["standard", "strict"] = "standard"
+    max_rows: Annotated[int, AfterValidator(_rows)] | None = None
+    max_value_bytes: Annotated[int, AfterValidator(_rows)] = 50_000_000
+    member_of: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    superusers: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    guards: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    tables: dict[Table, Annotated[tuple[str, ...], BeforeValidator(_rights)]] = Field(default_factory=dict)
+    accept: dict[str, Annotated[str, AfterValidator(_reason)]] = Field(default_factory=dict)
+    settings: dict[Annotated[str, AfterValidator(_setting_name)], str] = Field(
+        default_factory=lambda: {"idle_in_transaction_session_timeout": "10min"}
+    )
+
+
 class Document(_Section):
     """The whole file. Production and test must be there: which database is protected is not guessed."""
 
@@ -306,6 +356,7 @@ class Document(_Section):
     workflow: Workflow = Workflow()
     git: Git = Git()
     github: Github = Github()
+    roles: Roles = Roles()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,6 +380,7 @@ class Settings:
     workflow: Workflow
     git: Git
     github: Github
+    roles: Roles
 
     @property
     def backup_directory(self) -> Path:

@@ -36,3 +36,18 @@ def icu_locale_column(of_major: int) -> str | None:
 def has_create_database_strategy(of_major: int) -> bool:
     """``CREATE DATABASE … STRATEGY`` (15+)."""
     return of_major >= 15
+
+
+def has_parameter_privileges(of_major: int) -> bool:
+    """``GRANT … ON PARAMETER`` and ``pg_parameter_acl`` (15+)."""
+    return of_major >= 15
+
+
+def has_membership_options(of_major: int) -> bool:
+    """INHERIT, SET and the grantor of a membership count (16+); a REVOKE must name the grantor."""
+    return of_major >= 16
+
+
+def has_maintain_privilege(of_major: int) -> bool:
+    """MAINTAIN on tables (17+)."""
+    return of_major >= 17

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ringfence.errors import RingfenceError
 from ringfence.journal.log import Journal
 from ringfence.postgres.connection import ConnectError
-from ringfence.workflow import backup, environments, reseed
+from ringfence.workflow import backup, environments, reseed, roles
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
 
@@ -23,6 +23,12 @@ def before(project: Project, journal: Journal, *, fresh_start: bool, progress: P
                 environments.require_apart(project)
             except ConnectError as error:
                 # Backup and reseed say it in their own way, and with their own exit status.
+                step.finish("skipped", error.message)
+        with journal.step("roles") as step:
+            try:
+                audited = roles.require_no_way_around(project)
+                step.note(f"{len(audited.findings)} findings, none critical")
+            except ConnectError as error:
                 step.finish("skipped", error.message)
         with journal.step("backup") as step:
             progress.say("backing up production")

@@ -1,0 +1,56 @@
+"""Roles as a person and a program get to see them (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from ringfence.findings import Finding, by_severity
+from ringfence.redact import one_line
+from ringfence.report import findings
+from ringfence.roles.audit import Audited
+
+_SHOWN_WHOLE = 2
+
+
+def audit_document(result: Audited) -> dict[str, Any]:
+    """``roles audit``: the findings, and what was asked."""
+    return findings.document(result.findings) | {"rules": result.rules, "databases": list(result.databases)}
+
+
+def audited(result: Audited) -> RenderableType:
+    """The findings, worst first; where a rule found much, the first ones whole and the others by name."""
+    parts: list[RenderableType] = []
+    for _, alike in groupby(by_severity(result.findings), key=lambda f: (f.severity, f.rule)):
+        group = list(alike)
+        parts.append(findings.text(group[:_SHOWN_WHOLE]))
+        rest = [one_line(f.object) for f in group[_SHOWN_WHOLE:]]
+        if rest:
+            parts.append(Text(f"          and for: {', '.join(rest)}", style="dim"))
+    parts.append(Text(_conclusion(result), style="bold red" if result.critical else "bold"))
+    return Group(*parts)
+
+
+def fixes(found: Sequence[Finding]) -> str:
+    """The mending SQL of findings as a script; what is no SQL stands there as a remark."""
+    lines = []
+    for finding in by_severity(found):
+        if finding.severity == "info" or not finding.fix:
+            continue
+        lines.append(f"-- {finding.severity}: {finding.rule} {one_line(finding.object)}")
+        is_sql = finding.fix.split(" ", 1)[0] in ("ALTER", "REVOKE", "GRANT", "DROP", "SET", "SELECT", "ROLLBACK")
+        lines.append(f"{finding.fix};" if is_sql else f"-- {one_line(finding.fix)}")
+    return "\n".join(lines)
+
+
+def _conclusion(result: Audited) -> str:
+    counts = {s: sum(f.severity == s for f in result.findings) for s in ("critical", "high", "medium", "low", "info")}
+    said = ", ".join(f"{n} {s}" for s, n in counts.items() if n) or "no findings"
+    where = f"{result.rules} rules in {len(result.databases)} databases"
+    if result.critical:
+        return f"{said}: the app role can destroy production ({where})"
+    return f"{said}; no way to delete was found ({where})"

@@ -1,0 +1,15 @@
+-- Trigger functions with their owner's rights on what the app writes: EXECUTE is not asked when a trigger fires.
+SELECT CASE WHEN l.lanname NOT IN ('sql', 'plpgsql') OR p.prosrc ~* '\m(delete|truncate|drop|execute|alter|grant)\M' THEN 'critical' ELSE 'high' END,
+    pg_catalog.format('trigger %I on %s', t.tgname, t.tgrelid::pg_catalog.regclass),
+    pg_catalog.format('what the app writes there runs %s as %s%s', p.oid::pg_catalog.regprocedure, pg_catalog.pg_get_userbyid(p.proowner),
+        CASE WHEN p.prosrc ~* '\m(delete|truncate|drop|execute|alter|grant)\M' THEN ', and its text deletes, drops or builds statements' ELSE '' END),
+    pg_catalog.format('SELECT pg_catalog.pg_get_functiondef(%L::pg_catalog.regprocedure)', p.oid::pg_catalog.regprocedure),
+    pg_catalog.format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::pg_catalog.regclass)
+FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgenabled <> 'D' AND p.prosecdef
+    -- The guard's own functions: nobody but the administrator can make one there.
+    AND NOT (n.nspname = pg_catalog.current_setting('ringfence.guard') AND n.nspowner = p.proowner
+        AND n.nspowner <> ALL (pg_catalog.current_setting('ringfence.reach')::pg_catalog.oid[]))
+    AND EXISTS (SELECT 1 FROM pg_catalog.unnest(pg_catalog.current_setting('ringfence.reach')::pg_catalog.oid[]) r
+        WHERE pg_catalog.has_table_privilege(r, t.tgrelid, 'INSERT, UPDATE, DELETE') OR pg_catalog.has_any_column_privilege(r, t.tgrelid, 'INSERT, UPDATE'))
