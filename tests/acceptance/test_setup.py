@@ -20,7 +20,8 @@ from tests.acceptance.project import (
 )
 
 ENVIRONMENT_KEYS = {
-    *("environment", "engine", "state", "host", "port", "pid", "server_version", "data_directory", "note"),
+    *("environment", "engine", "state", "host", "port", "pid", "server_version", "data_directory"),
+    *("container", "volume", "note"),
 }
 
 
@@ -85,7 +86,7 @@ def test_init_keeps_what_is_there(empty):
     [
         (("--project", "My Shop"), "My Shop"),
         (("--project", "../x"), "../x"),
-        (("--engine", "docker"), "not built yet"),
+        (("--engine", "server"), "not built yet"),
         (("--engine", "oracle"), "oracle"),
         (("--nonsense",), "--nonsense"),
     ],

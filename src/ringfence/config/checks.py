@@ -16,7 +16,9 @@ from ringfence.redact import one_line
 _PORTS = (("production", "web_port"), ("production", "db_port"), ("test", "web_port"), ("test", "db_port"))
 _DATABASES = (("production", "database"), ("test", "database"))
 _ROLES = (("production", "admin_role"), ("production", "app_role"), ("test", "role"))
-_ENGINE_OF_KEY = {"container": "docker", "volume": "docker", "url": "server"}
+_ENGINE_OF_KEY = {"container": "docker", "volume": "docker", "image": "docker", "url": "server"}
+_ENGINES = ("embedded", "docker", "server")
+_DOCKER_NAMES = tuple((where, key) for key in ("container", "volume") for where in ("production", "test"))
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -33,6 +35,8 @@ def across(document: Mapping[str, Any], root: Path) -> list[Mistake]:
         *_alike(document, _PORTS, int, "every port of both environments must be another one"),
         *_alike(document, _DATABASES, str, "the test database must have a name of its own"),
         *_alike(document, _ROLES, str, "the three roles must differ"),
+        *_alike(document, _DOCKER_NAMES[:2], str, "each environment has a container of its own"),
+        *_alike(document, _DOCKER_NAMES[2:], str, "each environment has a volume of its own"),
         *_keys_of_other_engines(document),
         *_backup_directory(document, root),
         *_tables_twice(document),
@@ -64,12 +68,13 @@ def _alike(document: Mapping[str, Any], places: tuple[tuple[str, str], ...], kin
 def _keys_of_other_engines(document: Mapping[str, Any]) -> Iterator[Mistake]:
     for where in ("production", "test"):
         values = section(document, where)
-        if values.get("engine") != "embedded":
-            continue  # wrong or not built: that is said already
+        chosen = values.get("engine")
+        if chosen not in _ENGINES:
+            continue  # wrong: that is said already
         for key, engine in _ENGINE_OF_KEY.items():
-            if key in values:
+            if key in values and engine != chosen:
                 yield Mistake(
-                    key=f"{where}.{key}", text=f'belongs to engine "{engine}"; this environment is "embedded"'
+                    key=f"{where}.{key}", text=f'belongs to engine "{engine}"; this environment is "{chosen}"'
                 )
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from ringfence.config import mistakes
 from ringfence.config.checks import Mistake, across, section
 from ringfence.config.model import Document, Production, Settings, Test
-from ringfence.config.names import SEED_PROJECT, SEED_TABLES, checked_project, names_for
+from ringfence.config.names import DEFAULT_IMAGE, SEED_PROJECT, SEED_TABLES, checked_project, names_for
 from ringfence.errors import ConfigError
 from ringfence.redact import one_line
 
@@ -161,6 +161,11 @@ def _fill_in(document: dict[str, Any]) -> None:
             return
         production = {"database": names.database, "admin_role": names.admin_role, "app_role": names.app_role}
         test = {"database": names.test_database, "role": names.test_role}
+        if section(document, "production").get("engine") == "docker":
+            production |= {"container": names.production_container, "volume": names.production_volume}
+            production |= {"image": DEFAULT_IMAGE}
+        if section(document, "test").get("engine") == "docker":
+            test |= {"container": names.test_container, "volume": names.test_volume, "image": DEFAULT_IMAGE}
         _default(document, "production", {**_defaults(Production), **production})
         _default(document, "test", {**_defaults(Test), **test})
         if project == SEED_PROJECT:

@@ -20,7 +20,6 @@ from ringfence.config.names import (
     ColumnName,
     TableName,
     checked_database,
-    checked_identifier,
     checked_project,
     checked_role,
     names_for,
@@ -29,14 +28,18 @@ from ringfence.config.names import (
 )
 from ringfence.redact import one_line
 
+EngineName = Literal["embedded", "docker"]
 RuleKind = Literal["exact", "append-only", "ignore"]
 RULE_KINDS: tuple[RuleKind, ...] = ("exact", "append-only", "ignore")
-ENGINES_PLANNED = ("docker", "server")
+ENGINES: tuple[EngineName, ...] = ("embedded", "docker")
+ENGINES_PLANNED = ("server",)
 
 _SEED = names_for(SEED_PROJECT)
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _SETTING = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
 APP_RIGHTS = ("SELECT", "INSERT", "UPDATE")
+_DOCKER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}")
+_IMAGE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._/:@-]{0,254}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _VARIABLES_OF_THE_TOOL = frozenset({"DATABASE_URL", "TEST_DATABASE_URL", "TEST_BASE_URL"})
 
@@ -60,7 +63,7 @@ def _port(value: int) -> int:
 
 def _engine(value: Any) -> Any:
     if value in ENGINES_PLANNED:
-        raise ValueError(f'engine "{value}" is not built yet in this version; "embedded" is')
+        raise ValueError(f'engine "{value}" is not built yet in this version; "embedded" and "docker" are')
     return value
 
 
@@ -106,6 +109,18 @@ def _safe_name(value: str) -> str:
         raise ValueError(
             f"{one_line(value[:80])!r} is not 1 to 64 characters [A-Za-z0-9._-], the first neither . nor -"
         )
+    return value
+
+
+def _docker_name(value: str) -> str:
+    if not _DOCKER_NAME.fullmatch(value):
+        raise ValueError(f"{one_line(value[:80])!r} is no name of a container or volume: [a-zA-Z0-9][a-zA-Z0-9_.-]+")
+    return value
+
+
+def _image(value: str) -> str:
+    if not _IMAGE.fullmatch(value):
+        raise ValueError(f"{one_line(value[:80])!r} is no image; write it as in postgres:18 or registry/name@sha256:…")
     return value
 
 
@@ -178,10 +193,11 @@ def _made_rule(kind: str, reason: str) -> TableRule:
 
 
 Port = Annotated[int, AfterValidator(_port)]
-Engine = Annotated[Literal["embedded"], BeforeValidator(_engine)]
+Engine = Annotated[EngineName, BeforeValidator(_engine)]
 Database = Annotated[str, AfterValidator(checked_database)]
 Role = Annotated[str, AfterValidator(checked_role)]
-DockerName = Annotated[str, AfterValidator(checked_identifier)]
+DockerName = Annotated[str, AfterValidator(_docker_name)]
+Image = Annotated[str, AfterValidator(_image)]
 Url = Annotated[str, AfterValidator(_no_password)]
 SafeName = Annotated[str, AfterValidator(_safe_name)]
 Table = Annotated[TableName, BeforeValidator(_table)]
@@ -204,6 +220,7 @@ class Production(_Section):
     app_role: Role = _SEED.app_role
     container: DockerName | None = None
     volume: DockerName | None = None
+    image: Image | None = None
     url: Url | None = None
 
 
@@ -219,6 +236,7 @@ class Test(_Section):
     role: Role = _SEED.test_role
     container: DockerName | None = None
     volume: DockerName | None = None
+    image: Image | None = None
     url: Url | None = None
 
 

@@ -10,6 +10,7 @@ from ringfence.redact import one_line, quote_ident
 MAX_NAME_BYTES = 63
 RESERVED_DATABASES = ("template0", "template1", "postgres")
 SEED_PROJECT = "inventory"
+DEFAULT_IMAGE = "postgres:18"
 SEED_TABLES = ('"Component"', '"SKU"', '"Transaction"')
 
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")

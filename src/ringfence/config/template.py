@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from ringfence.config.model import ENGINES_PLANNED, Production, Test
-from ringfence.config.names import SEED_PROJECT, SEED_TABLES, ProjectNames, checked_project, names_for
+from ringfence.config.model import ENGINES, ENGINES_PLANNED, Production, Test
+from ringfence.config.names import DEFAULT_IMAGE, SEED_PROJECT, SEED_TABLES, ProjectNames, checked_project, names_for
 from ringfence.errors import UsageError
 from ringfence.redact import one_line
 
+_ENGINES_HINT = f"the engines are {', '.join(ENGINES)}"
 _AGENTS = ("scout-and-plan", "build", "test-and-cleanup")
 
 _SCRIPTS = (
@@ -19,10 +20,13 @@ _SCRIPTS = (
 )
 
 
-def initial_config(project: str = SEED_PROJECT, *, engine: str = "embedded", push: bool = True) -> str:
+def initial_config(
+    project: str = SEED_PROJECT, *, engine: str = "embedded", image: str = DEFAULT_IMAGE, push: bool = True
+) -> str:
     """The text of a new `ringfence.toml`. It loads without a mistake.
 
-    ``push`` is false for a repository without a remote. No agent is active: which program an agent is, is not guessed.
+    ``image`` is for the engine docker. ``push`` is false for a repository without a remote. No agent is active: which
+    program an agent is, is not guessed.
     Raises `UsageError` for a project name or an engine that cannot be.
     """
     try:
@@ -30,16 +34,16 @@ def initial_config(project: str = SEED_PROJECT, *, engine: str = "embedded", pus
     except ValueError as error:
         raise UsageError(f"project name {error}", hint="use small letters, digits, - and _") from None
     if engine in ENGINES_PLANNED:
-        raise UsageError(f'engine "{engine}" is not built yet in this version', hint="use the engine embedded")
-    if engine != "embedded":
-        raise UsageError(f"there is no engine {one_line(engine)!r}", hint="use the engine embedded")
+        raise UsageError(f'engine "{engine}" is not built yet in this version', hint=_ENGINES_HINT)
+    if engine not in ENGINES:
+        raise UsageError(f"there is no engine {one_line(engine)!r}", hint=_ENGINES_HINT)
     names = names_for(project)
     seed = project == SEED_PROJECT
     return "\n\n".join(
         (
             _head(project),
-            _production(names),
-            _test(names),
+            _production(names, engine, image),
+            _test(names, engine, image),
             _backup(project),
             _diff(),
             _verify(SEED_TABLES if seed else ()),
@@ -71,30 +75,33 @@ def _head(project: str) -> str:
 project = "{project}\""""
 
 
-def _production(names: ProjectNames) -> str:
+def _production(names: ProjectNames, engine: str, image: str) -> str:
     values = Production()
+    docker = _docker(names.production_container, names.production_volume, image)
     return f"""\
 [production]                     # the environment that is protected
-engine = "embedded"              # embedded | docker | server (this version has embedded)
+engine = "{engine}"{" " * (22 - len(engine))}# embedded | docker
 web_port = {values.web_port}
 db_port = {values.db_port}
-database = "{names.database}"
+{docker if engine == "docker" else ""}database = "{names.database}"
 admin_role = "{names.admin_role}"   # migrations and restores
-app_role = "{names.app_role}"       # the running application: no DELETE
-# container = "{names.production_container}"   volume = "{names.production_volume}"   (docker)
-# url = "postgresql://{names.admin_role}@db.example/{names.database}"   (server; password: pgpass file)"""
+app_role = "{names.app_role}"       # the running application: no DELETE"""
 
 
-def _test(names: ProjectNames) -> str:
+def _test(names: ProjectNames, engine: str, image: str) -> str:
     values = Test()
+    docker = _docker(names.test_container, names.test_volume, image)
     return f"""\
 [test]                           # the environment that agents use and every run makes anew
-engine = "embedded"
+engine = "{engine}"
 web_port = {values.web_port}
 db_port = {values.db_port}
-database = "{names.test_database}"
-role = "{names.test_role}"
-# container = "{names.test_container}"   volume = "{names.test_volume}"   (docker)"""
+{docker if engine == "docker" else ""}database = "{names.test_database}"
+role = "{names.test_role}\""""
+
+
+def _docker(container: str, volume: str, image: str) -> str:
+    return f'container = "{container}"\nvolume = "{volume}"\nimage = "{image}"\n'
 
 
 def _backup(project: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ringfence.engines.contract import Engine
+from ringfence.engines.docker import DockerEngine
 from ringfence.engines.embedded import EmbeddedEngine
 from ringfence.engines.model import EngineKind, EnvironmentName
 from ringfence.errors import EngineError
@@ -18,7 +19,7 @@ class EngineSettings:
     """What an engine of any kind is made from; each takes what it needs.
 
     ``superuser`` is the role that administers the server: the admin role of production, the test role of test. ``base``
-    is where an embedded server lies; nothing is made there for the others.
+    is where an embedded server lies; nothing is made there for the others. ``root`` is the project's work tree.
     """
 
     kind: EngineKind
@@ -28,7 +29,12 @@ class EngineSettings:
     superuser: str
     passfile: Path
     base: Path
+    root: Path
     available: Sequence[Programs]
+    environ: Mapping[str, str]
+    container: str | None = None
+    volume: str | None = None
+    image: str | None = None
 
 
 def engine_for(settings: EngineSettings) -> Engine:
@@ -43,4 +49,18 @@ def engine_for(settings: EngineSettings) -> Engine:
             passfile=settings.passfile,
             available=settings.available,
         )
-    raise EngineError(f"there is no engine {settings.kind!r}", hint="the engine embedded is built")
+    if settings.kind == "docker" and settings.container and settings.volume and settings.image:
+        return DockerEngine(
+            project=settings.project,
+            environment=settings.environment,
+            root=settings.root,
+            container=settings.container,
+            volume=settings.volume,
+            image=settings.image,
+            port=settings.port,
+            superuser=settings.superuser,
+            passfile=settings.passfile,
+            available=settings.available,
+            environ=settings.environ,
+        )
+    raise EngineError(f"there is no engine {settings.kind!r}", hint="the engines are embedded and docker")

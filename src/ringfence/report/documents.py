@@ -141,6 +141,8 @@ def environment(status: EngineStatus) -> dict[str, Any]:
         "pid": status.pid,
         "server_version": status.server_version,
         "data_directory": str(status.data_directory) if status.data_directory else None,
+        "container": status.container,
+        "volume": status.volume,
         "note": status.note,
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ringfence import files
@@ -26,11 +26,12 @@ STEP_TIMEOUT_S = 6 * 3600
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """What every command of a project starts from. Made by `open_project`."""
+    """What every command of a project starts from. Made by `open_project`. ``environ`` is the caller's environment."""
 
     settings: Settings
     paths: Paths
     programs: tuple[Programs, ...]
+    environ: Mapping[str, str] = field(repr=False)
 
     @property
     def name(self) -> str:
@@ -60,7 +61,12 @@ class Project:
                 superuser=production.admin_role if environment == "production" else test.role,
                 passfile=self.paths.pgpass,
                 base=self.paths.data(environment),
+                root=self.settings.root,
                 available=self.programs,
+                environ=self.environ,
+                container=chosen.container,
+                volume=chosen.volume,
+                image=chosen.image,
             )
         )
 
@@ -89,4 +95,4 @@ def open_project(config: Path | None, *, start: Path, environ: Mapping[str, str]
     paths = paths_for(settings, environ)
     for directory in (paths.config_directory, paths.state_directory, paths.runs, paths.manifests):
         files.ensure_private_directory(directory)
-    return Project(settings=settings, paths=paths, programs=program_sets.find_programs())
+    return Project(settings=settings, paths=paths, programs=program_sets.find_programs(), environ=dict(environ))

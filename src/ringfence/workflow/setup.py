@@ -8,7 +8,10 @@ from pathlib import Path
 
 from ringfence import files
 from ringfence.config import template
-from ringfence.config.load import FILE_NAME
+from ringfence.config.load import FILE_NAME, parse
+from ringfence.config.model import Production, Settings, Test
+from ringfence.engines.compose import Service, compose_text
+from ringfence.engines.model import EnvironmentName
 from ringfence.errors import ConfigError
 
 
@@ -21,13 +24,13 @@ class Written:
     kept: tuple[str, ...]
 
 
-def initialise(root: Path, *, project: str, engine: str, force: bool) -> Written:
-    """Write ringfence.toml, the lines of .gitignore, and the scripts of the strategy.
+def initialise(root: Path, *, project: str, engine: str, image: str, force: bool) -> Written:
+    """Write ringfence.toml, the lines of .gitignore, the scripts of the strategy, and compose files for docker.
 
     A ringfence.toml that is there is an error without ``force``; scripts that are there are kept; .gitignore only gets
     lines that it lacks. Raises ConfigError or UsageError (2).
     """
-    text = template.initial_config(project, engine=engine)
+    text = template.initial_config(project, engine=engine, image=image)
     settings = root / FILE_NAME
     if os.path.lexists(settings) and not force:
         raise ConfigError(f"{settings} is there already", hint="edit it, or write a new one with --force")
@@ -35,16 +38,40 @@ def initialise(root: Path, *, project: str, engine: str, force: bool) -> Written
     files.write_atomic(settings, text.encode(), mode=0o644)
     if _extend_gitignore(root / ".gitignore"):
         written.append(".gitignore")
-    for name, script in template.seed_scripts().items():
+    others = {name: (script, 0o755) for name, script in template.seed_scripts().items()}
+    others |= {name: (content, 0o644) for name, content in compose_files(parse(text.encode(), settings)).items()}
+    for name, (content, mode) in others.items():
         path = root / name
         if os.path.lexists(path):
             kept.append(name)
             continue
         path.parent.mkdir(mode=0o755, exist_ok=True)
-        path.parent.chmod(0o755)
-        files.write_atomic(path, script.encode(), mode=0o755)
+        if path.parent != root:
+            path.parent.chmod(0o755)
+        files.write_atomic(path, content.encode(), mode=mode)
         written.append(name)
     return Written(root=root, written=tuple(written), kept=tuple(kept))
+
+
+def compose_files(settings: Settings) -> dict[str, str]:
+    """The compose file of every environment that has the engine docker, by its name (pure)."""
+    environments: tuple[tuple[EnvironmentName, Production | Test], ...] = (
+        ("production", settings.production),
+        ("test", settings.test),
+    )
+    found = {}
+    for environment, chosen in environments:
+        if chosen.engine == "docker" and chosen.container and chosen.volume and chosen.image:
+            service = Service(
+                project=settings.project,
+                environment=environment,
+                container=chosen.container,
+                volume=chosen.volume,
+                image=chosen.image,
+                port=chosen.db_port,
+            )
+            found[service.file_name] = compose_text(service)
+    return found
 
 
 def _extend_gitignore(path: Path) -> bool:

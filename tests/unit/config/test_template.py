@@ -41,6 +41,15 @@ def test_names_follow_from_the_project() -> None:
     assert settings.test.role == "my_shop_test"
 
 
+def test_the_file_for_containers_says_the_seeds_names() -> None:
+    settings = parse(initial_config(engine="docker").encode(), WHERE)
+    bare = parse(b'project = "inventory"\n[production]\nengine = "docker"\n[test]\nengine = "docker"\n', WHERE)
+    assert (settings.production, settings.test) == (bare.production, bare.test)
+    production, test = settings.production, settings.test
+    assert (production.container, production.volume) == ("inventory-db-prod", "inventory_data_prod")
+    assert (test.container, test.volume, test.image) == ("inventory-db-test", "inventory_data_test", "postgres:18")
+
+
 def test_no_agent_is_active_and_the_examples_become_active_without_their_marks() -> None:
     text = initial_config()
     assert parse(text.encode(), WHERE).workflow.agents == ()
@@ -66,7 +75,7 @@ def test_a_name_that_cannot_be_is_refused(project: str) -> None:
 
 def test_engines_that_are_not_built_or_do_not_exist() -> None:
     with pytest.raises(UsageError, match="not built yet"):
-        initial_config(engine="docker")
+        initial_config(engine="server")
     with pytest.raises(UsageError, match="there is no engine 'x'"):
         initial_config(engine="x")
 

@@ -9,6 +9,7 @@ import typer
 
 from ringfence.cli.console import Console
 from ringfence.cli.options import Json, exits
+from ringfence.config.names import DEFAULT_IMAGE
 from ringfence.report import documents, text
 from ringfence.workflow import setup as work
 
@@ -22,16 +23,22 @@ def init(
     project: Annotated[
         str, typer.Option("--project", metavar="NAME", help="Databases, roles and backups are named after it.")
     ] = "inventory",
-    engine: Annotated[str, typer.Option("--engine", metavar="E", help="Where the servers run: embedded.")] = "embedded",
+    engine: Annotated[
+        str, typer.Option("--engine", metavar="E", help="Where the servers run: embedded or docker.")
+    ] = "embedded",
+    image: Annotated[
+        str, typer.Option("--image", metavar="IMAGE", help="The PostgreSQL image, for the engine docker.")
+    ] = DEFAULT_IMAGE,
     force: Annotated[bool, typer.Option("--force", help="Write ringfence.toml anew if there is one.")] = False,
     json: Json = False,
 ) -> None:
     """Write ringfence.toml, the lines for .gitignore and the scripts of the strategy into this directory.
 
-    The file works at once: 'ringfence up' starts both databases.
+    The file works at once: 'ringfence up' starts both databases. With '--engine docker' there are compose files, too;
+    containers that exist already under the names in ringfence.toml are adopted.
     """
     console = Console(as_json=json)
-    result = work.initialise(Path.cwd(), project=project, engine=engine, force=force)
+    result = work.initialise(Path.cwd(), project=project, engine=engine, image=image, force=force)
     console.show(text.initialised(result))
     console.result(
         {

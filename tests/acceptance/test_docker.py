@@ -1,0 +1,104 @@
+"""A project in two containers: the whole workflow, and the strategy's own recovery commands word for word."""
+
+from __future__ import annotations
+
+import fcntl
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from tests.acceptance.project import INVENTORY, Project, new_project
+from tests.acceptance.runs import PRICES, go, resolve, steps
+from tests.dockerd import DockerForTests
+
+NAMES = ("inventory-db-prod", "inventory-db-test")
+# Emergency Recovery, steps 3 and 4 of the protection strategy, as they stand there.
+RESTORE = 'docker exec -i inventory-db-prod pg_restore -U postgres -d inventory --clean \\\n    < "$BACKUP_FILE"'
+COUNTS = r"""docker exec inventory-db-prod psql -U postgres -d inventory -c "
+SELECT
+    (SELECT COUNT(*) FROM \"Component\") as components,
+    (SELECT COUNT(*) FROM \"SKU\") as skus,
+    (SELECT COUNT(*) FROM \"Transaction\") as transactions;
+"
+"""
+
+
+@pytest.fixture
+def contained(docker: DockerForTests) -> Iterator[Project]:
+    """A project on the engine docker with the strategy's names, where nobody has containers of these names."""
+    with INVENTORY.with_name("test_docker.py").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if set(NAMES) & set(docker.lines("ps", "-a", "--format", "{{.Names}}")):
+            pytest.skip(f"this machine has a container of its own named {' or '.join(NAMES)}")
+        with new_project(
+            environment={k: v for k, v in docker.environment.items() if k.startswith("DOCKER")}
+        ) as project:
+            try:
+                project.run("init", "--engine", "docker", "--image", docker.image)
+                text = project.config.read_text()
+                for environment, port in (("production", 4546), ("test", 2346)):
+                    text = text.replace(f"db_port = {port}\n", f"db_port = {project.ports[environment]}\n")
+                    (project.root / f"compose.{environment}.yaml").unlink()  # made for the strategy's ports
+                project.config.write_text(text)
+                (project.base / "ringfence.toml.init").write_text(text)
+                project.make_repository()
+                yield project
+            finally:
+                docker.run("rm", "-f", "-v", *NAMES, check=False)
+                docker.run("volume", "rm", "inventory_data_prod", "inventory_data_test", check=False)
+                docker.run("network", "rm", "inventory-net-prod", "inventory-net-test", check=False)
+
+
+def shell(project: Project, docker: DockerForTests, script: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A person's shell in the work tree."""
+    environment = {**docker.environment, **variables}
+    return subprocess.run(
+        ["bash", "-c", script],
+        cwd=project.root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_whole_workflow_in_containers(contained: Project, docker: DockerForTests) -> None:
+    said = contained.run("up").said
+    assert "made container inventory-db-prod" in said and "made container inventory-db-test" in said
+    contained.psql("production", INVENTORY)
+    again = contained.json("up")["environments"]
+    assert [(e["environment"], e["engine"], e["state"], e["changes"]) for e in again] == [
+        ("production", "docker", "running", []),
+        ("test", "docker", "running", []),
+    ]
+    assert (again[0]["container"], again[0]["volume"]) == ("inventory-db-prod", "inventory_data_prod")
+    contained.configure("build")
+
+    contained.agent("build", 'psql -qc \'DELETE FROM "Transaction" WHERE id > 50\'\necho "# done" >> app.py')
+    run = go(contained, "Cut the range", "--fresh-start")
+    assert (run["outcome"], run["verdict"]["verdict"]) == ("passed", "unchanged")
+    assert "agent build done" in steps(run)
+    assert contained.sql("test", 'SELECT count(*) FROM "Transaction"') == [(50,)]
+    before = contained.contents("production")
+    assert before["public.SKU"][0] == 100
+
+    contained.agent("build", contained.production_psql(PRICES))
+    halted = go(contained, "Look at the prices", code=3)
+    assert (halted["outcome"], halted["verdict"]["verdict"]) == ("halt", "changed")
+    assert contained.contents("production") != before
+
+    dump = contained.backups / f"{halted['backup']}.dump"
+    restored = shell(contained, docker, RESTORE, BACKUP_FILE=str(dump))
+    assert restored.returncode == 0, restored.stderr
+    counted = shell(contained, docker, COUNTS)
+    assert [v.strip() for v in counted.stdout.splitlines()[2].split("|")] == ["50", "100", "400"], counted
+    assert contained.contents("production") == before
+
+    resolve(contained, halted)
+    contained.run("down")
+    volumes = docker.lines("volume", "ls", "-q")
+    assert "inventory_data_prod" in volumes and "inventory_data_test" in volumes
+    assert [e["state"] for e in contained.json("status")["environments"]] == ["stopped", "stopped"]
+    contained.run("up", "production")
+    assert contained.contents("production") == before
