@@ -95,6 +95,7 @@ def _tell(connection: Connection, policy: Policy) -> None:
         "database": policy.database,
         "guard": GUARD_SCHEMA,
         "idle_s": str(policy.idle_s),
+        "contained": "on" if policy.contained else "off",
         "member_of": _array(policy.member_of),
         "superusers": _array(policy.superusers),
         "guards": _array((*GUARD_TRIGGERS, *policy.guards)),

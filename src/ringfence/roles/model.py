@@ -36,6 +36,7 @@ class Policy:
     there, ``guards`` triggers of the project's own that audit takes for a guard, ``accept`` findings that a person has
     judged (``rule object`` → reason). ``settings`` are kept for the app's sessions. ``max_rows`` bounds the rows of one
     statement of the app (strict; None: no bound), ``max_value_bytes`` a single text or bytea value (strict).
+    ``contained``: the server has a network of its own, where only it is reached by a socket or by loopback addresses.
     """
 
     database: str
@@ -53,6 +54,7 @@ class Policy:
     max_rows: int | None = None
     max_value_bytes: int = 50_000_000
     idle_s: float = 60.0
+    contained: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

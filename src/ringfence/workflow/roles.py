@@ -37,6 +37,7 @@ def policy_of(project: Project) -> Policy:
         settings=roles.settings,
         max_rows=roles.max_rows,
         max_value_bytes=roles.max_value_bytes,
+        contained=production.engine == "docker",
     )
 
 

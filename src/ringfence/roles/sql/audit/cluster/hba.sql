@@ -1,6 +1,9 @@
 -- Doors that open without a secret. The file is what the server would load now; an error in it is shown too.
 SELECT CASE
         WHEN error IS NOT NULL THEN 'high'
+        -- In a container that has a network of its own these lines are for programs inside it and for nobody else.
+        WHEN pg_catalog.current_setting('ringfence.contained') = 'on' AND auth_method IN ('trust', 'peer', 'ident')
+            AND (type = 'local' OR address IN ('127.0.0.1', '::1') AND netmask IN ('255.255.255.255', 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff')) THEN 'low'
         WHEN auth_method = 'trust' THEN 'critical'
         WHEN auth_method IN ('peer', 'ident') THEN 'high'
         WHEN auth_method IN ('password', 'md5') THEN 'low' END,
