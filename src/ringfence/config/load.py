@@ -84,6 +84,7 @@ def parse(data: bytes, found_at: Path) -> Settings:
         git=valid.git,
         github=valid.github,
         roles=valid.roles,
+        guard=valid.guard,
     )
 
 

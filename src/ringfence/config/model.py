@@ -204,6 +204,9 @@ Table = Annotated[TableName, BeforeValidator(_table)]
 MaskedColumn = Annotated[ColumnName, BeforeValidator(_column)]
 
 
+HookedAgent = Literal["claude", "codex", "cursor", "gemini", "copilot"]
+
+
 class _Section(BaseModel):
     # hide_input_in_errors: a value may hold a secret, and pydantic's own text would show it.
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
@@ -307,6 +310,14 @@ def _repository(value: str) -> str:
     return value
 
 
+class Guard(_Section):
+    """The hook in the agents. ``required`` names agents without whose hook no run starts; ``allow_tools`` tools of MCP
+    servers that may work on a database (``mcp__postgres__query``)."""
+
+    required: Annotated[tuple[HookedAgent, ...], Field(strict=False)] = ()
+    allow_tools: Annotated[tuple[str, ...], Field(strict=False)] = ()
+
+
 class Github(_Section):
     """Comments on the issue of a run. The token comes from the environment or from ``gh``, never from a file here."""
 
@@ -375,6 +386,7 @@ class Document(_Section):
     git: Git = Git()
     github: Github = Github()
     roles: Roles = Roles()
+    guard: Guard = Guard()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -399,6 +411,7 @@ class Settings:
     git: Git
     github: Github
     roles: Roles
+    guard: Guard
 
     @property
     def backup_directory(self) -> Path:

@@ -48,6 +48,11 @@ class Paths:
         return self.state_directory / "identities.json"
 
     @property
+    def guard_policy(self) -> Path:
+        """What the guard judges by; in a directory of its own, so that a sandbox can show it and nothing else."""
+        return self.state_directory / "guard" / "policy.json"
+
+    @property
     def lock_file(self) -> Path:
         """Held by the one run of the project."""
         return self.state_directory / "lock"

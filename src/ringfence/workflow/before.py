@@ -5,7 +5,7 @@ from __future__ import annotations
 from ringfence.errors import RingfenceError
 from ringfence.journal.log import Journal
 from ringfence.postgres.connection import ConnectError
-from ringfence.workflow import backup, environments, reseed, roles
+from ringfence.workflow import backup, environments, guard, reseed, roles
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
 
@@ -18,6 +18,7 @@ def before(project: Project, journal: Journal, *, fresh_start: bool, progress: P
     No agent has started then, so there is nothing to verify.
     """
     try:
+        guard.write_policy(project)
         with journal.step("check") as step:
             try:
                 environments.require_apart(project)

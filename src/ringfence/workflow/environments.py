@@ -10,7 +10,7 @@ from ringfence.engines.model import EngineStatus, EnvironmentName, Started
 from ringfence.postgres import identity
 from ringfence.postgres.connection import connect
 from ringfence.roles.provision import AppRole, provision_app_role
-from ringfence.workflow import furnish, hold, proven
+from ringfence.workflow import furnish, guard, hold, proven
 from ringfence.workflow.furnish import Consent
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
@@ -42,6 +42,7 @@ def up(
     ``accept_new_identity``. Raises EngineError (2) for a server that cannot run and IdentityError (7) for a database
     that is not provably the environment's, before anything is written.
     """
+    guard.write_policy(project)
     for environment in which:
         furnish.require_not_vanished(project, environment, accept=accept_new_identity)
     with ThreadPoolExecutor(max_workers=len(which)) as pool:
