@@ -264,7 +264,7 @@ def test_where_the_issue_comes_from(empty):
     for words in tasks:
         empty.refused("run", *words, code=5)
     document = empty.json("runs")
-    assert document.keys() == {"schema", "runs"}
+    assert document.keys() == {"schema", "runs", "page"}
     assert [run["issue"] for run in reversed(document["runs"])] == list(tasks.values())
     assert all((run["outcome"], run["agents"]) == ("failed", []) for run in document["runs"])
 

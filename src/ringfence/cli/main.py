@@ -71,19 +71,18 @@ def run_command(arguments: list[str]) -> int:
     """Run one command; every failure is shown and becomes the exit status of its class."""
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     console = Console(as_json="--json" in own)
+    command = get_command(app)
     try:
-        code = get_command(app).main(args=arguments, prog_name="ringfence", standalone_mode=False)
+        # Not the parser's own main(): what that makes of Ctrl-C and of an exit status depends on its version.
+        with command.make_context("ringfence", arguments) as context:
+            code = command.invoke(context)
         return code if isinstance(code, int) else 0
-    except (KeyboardInterrupt, typer.Abort, typer.Exit) as leaving:
-        # The parser turns Ctrl-C into one of the others, which one depends on its version.
-        causes = (leaving, leaving.__cause__, leaving.__context__)
-        broken_off = next((e for e in causes if isinstance(e, KeyboardInterrupt)), None)
-        if isinstance(broken_off, EndedBySignal):
-            console.error(_InterruptedError(f"ended by {signal.Signals(broken_off.number).name}"))
-            return broken_off.exit_code
-        if broken_off is None and isinstance(leaving, typer.Exit):
-            return leaving.exit_code
-        problem: RingfenceError = _InterruptedError("interrupted")
+    except typer.Exit as leaving:
+        return leaving.exit_code
+    except EndedBySignal as ended:
+        problem: RingfenceError = _EndedError(ended)
+    except (KeyboardInterrupt, typer.Abort):
+        problem = _InterruptedError("interrupted")
     except RingfenceError as error:
         problem = error
     except BrokenPipeError:
@@ -120,3 +119,9 @@ def _internal_problem(error: Exception) -> InternalError:
 
 class _InterruptedError(RingfenceError):
     exit_code = INTERRUPTED
+
+
+class _EndedError(RingfenceError):
+    def __init__(self, ended: EndedBySignal) -> None:
+        super().__init__(f"ended by {signal.Signals(ended.number).name}")
+        self.exit_code = ended.exit_code  # type: ignore[misc]  # one class for all signals
