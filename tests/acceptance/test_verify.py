@@ -8,7 +8,7 @@ import pytest
 from tests.acceptance.project import words_of
 
 VERIFY_KEYS = {
-    *("schema", "verdict", "proof", "baseline", "tables", "other", "reasons"),
+    *("schema", "verdict", "proof", "proof_reasons", "baseline", "tables", "other", "reasons"),
     "seconds",  # more than DESIGN section 4 names
 }
 TABLE_KEYS = {
@@ -37,7 +37,7 @@ def counts(entry: dict[str, Any]) -> tuple[int, int, int, int, int]:
 def test_unchanged(shop, baseline):
     document = shop.json("verify")
     assert document.keys() == VERIFY_KEYS
-    assert (document["verdict"], document["proof"], document["baseline"]) == ("unchanged", "fingerprint", baseline)
+    assert (document["verdict"], document["proof"], document["baseline"]) == ("unchanged", "wal", baseline)
     assert document["other"] == [] and document["reasons"] == []
     assert [t["name"] for t in document["tables"]] == ["Component", "SKU", "Transaction"]
     for entry in document["tables"]:

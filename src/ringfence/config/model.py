@@ -251,8 +251,10 @@ class Backup(_Section):
 
 
 class Verify(_Section):
-    """Which tables are shown by name, and what may happen to a table. All tables are compared in any case."""
+    """Which tables are shown by name, what may happen to a table, and how much of production reading may take. All
+    tables are compared in any case."""
 
+    load: Literal["normal", "gentle"] = "normal"
     watch: Annotated[tuple[Table, ...], Field(strict=False)] = ()
     rules: dict[Table, Annotated[TableRule, BeforeValidator(_rule)]] = Field(default_factory=dict)
 

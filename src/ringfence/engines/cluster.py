@@ -20,6 +20,7 @@ from ringfence.process import Account, ProgramError
 from ringfence.redact import one_line
 
 SETTINGS_FILE = "ringfence.conf"
+WAL_KEPT = "2GB"
 _INCLUDE = f"\n# Written by ringfence; its settings come last and so hold.\ninclude_if_exists = '{SETTINGS_FILE}'\n"
 
 
@@ -93,6 +94,10 @@ def server_settings(*, project: str, environment: EnvironmentName, port: int, ho
         "log_connections": "on",
         "log_disconnections": "on",
     }
+    if environment == "production":
+        # The newest baseline keeps the WAL that was written since, to be compared with at the cost of the change. What
+        # is beyond this is given up, and the next comparison reads every row.
+        settings |= {"max_slot_wal_keep_size": WAL_KEPT}
     if environment == "test":
         # Disposable data: a crash may cost the last commits, and tables filled in the transaction that made them
         # need no WAL, which makes every reseed faster.

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ringfence.errors import BackupError
+from ringfence.integrity import ranges
 from ringfence.integrity.expression import ALGORITHM
-from ringfence.integrity.model import Observation, Seeds, TableDigest, TableName
+from ringfence.integrity.model import Observation, Seeds, TableDigest, TableName, WalMark
 from ringfence.postgres.identity import Identity
 
 
@@ -26,6 +27,8 @@ def to_json(observation: Observation) -> dict[str, Any]:
         ],
         "state": observation.state,
         "sequence_bounds": observation.sequence_bounds,
+        "ranges": [ranges.to_json(r) for r in observation.ranges],
+        "mark": dataclasses.asdict(observation.mark) if observation.mark else None,
     }
 
 
@@ -54,6 +57,13 @@ def from_json(document: Mapping[str, Any]) -> Observation:
             ),
             state=document["state"],
             sequence_bounds=tuple(document["sequence_bounds"]) if document["sequence_bounds"] else None,
+            # Baselines of earlier versions have neither, and are compared by the whole fingerprint.
+            ranges=tuple(ranges.from_json(r) for r in document.get("ranges", ())),
+            mark=_mark(document.get("mark")),
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise BackupError(f"the baseline in the manifest is damaged: {error!r}") from error
+
+
+def _mark(document: Mapping[str, Any] | None) -> WalMark | None:
+    return WalMark(**{**document, "unsettled": tuple(document["unsettled"])}) if document else None

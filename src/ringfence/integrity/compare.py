@@ -55,6 +55,7 @@ def compare(
     rules: Mapping[TableName, TableRule],
     changes: Mapping[TableName, RowChanges | None],
     proof: Proof,
+    proof_reasons: tuple[str, ...] = (),
 ) -> Comparison:
     """The verdict on ``after`` with ``before`` as its baseline.
 
@@ -89,6 +90,7 @@ def compare(
         tables=tuple(t.comparison for t in tables),
         other=tuple(d.change for d in other),
         reasons=_reasons(tables, other, unknown),
+        proof_reasons=proof_reasons,
     )
 
 
@@ -277,4 +279,5 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         "tables": [table_json(t) for t in comparison.tables],
         "other": [{"kind": c.kind, "object": c.object, "before": c.before, "after": c.after} for c in comparison.other],
         "reasons": list(comparison.reasons),
+        "proof_reasons": list(comparison.proof_reasons),
     }

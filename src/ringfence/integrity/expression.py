@@ -195,6 +195,32 @@ def rows_of(
     return sql.SQL("(SELECT {} FROM {} OFFSET 0) AS __made").format(made, rows)
 
 
+BlockRange = tuple[int, int, int | None]
+"""The number of a range, its first block, and the block after its last (None: to the end of the table)."""
+
+_LAST_BLOCK = 4294967295
+
+
+def ranges_query(
+    schema: str, name: str, columns: Sequence[Column], seeds: Seeds, chosen: Sequence[BlockRange]
+) -> sql.Composed:
+    """A query that gives number, count, first sum and second sum of each of some ranges of blocks, in one pass."""
+    hashes = row_hashes(columns, seeds)
+    within = sql.SQL("{t}.ctid >= __range.low AND {t}.ctid < __range.high").format(t=TABLE)
+    rows = rows_of(schema, name, hashes, where=within)
+    numbers, starts = [r[0] for r in chosen], [r[1] for r in chosen]
+    ends = [_LAST_BLOCK if r[2] is None else r[2] for r in chosen]
+    return sql.SQL(
+        "SELECT __range.number, __sums.n, __sums.h1, __sums.h2 FROM ("
+        "SELECT w.number, pg_catalog.format('(%s,0)', w.low)::pg_catalog.tid AS low, "
+        "pg_catalog.format('(%s,0)', w.high)::pg_catalog.tid AS high "
+        "FROM ROWS FROM (pg_catalog.unnest({}::pg_catalog.int8[]), pg_catalog.unnest({}::pg_catalog.int8[]), "
+        "pg_catalog.unnest({}::pg_catalog.int8[])) AS w (number, low, high)) AS __range, "
+        "LATERAL (SELECT pg_catalog.count(*) AS n, coalesce(pg_catalog.sum({}), 0) AS h1, "
+        "coalesce(pg_catalog.sum({}), 0) AS h2 FROM {}) AS __sums"
+    ).format(sql.Literal(numbers), sql.Literal(starts), sql.Literal(ends), hashes.first, hashes.second, rows)
+
+
 def digest_query(
     schema: str, name: str, columns: Sequence[Column], seeds: Seeds, *, blocks: tuple[int, int | None] | None
 ) -> sql.Composed:

@@ -1,35 +1,57 @@
-"""Fingerprints of tables: taken by several sessions in one snapshot, in pieces, inside the server.
+"""Fingerprints of tables: taken by several sessions in one snapshot, range by range, inside the server.
 
-No row leaves the server. A table is read in ranges of blocks (TID range scans, PostgreSQL 14+), so that one large table
-keeps all sessions busy, progress can be shown and a cancelled run stops within a piece. The digests of the pieces add
-up to the table's: count and two sums of 64-bit row hashes, modulo 2^64. Sums and not XOR, because XOR cancels
-duplicate rows: {1,1,2,2} and {3,3,4,4} look the same to it.
+No row leaves the server. A table is read in ranges of blocks (TID range scans, PostgreSQL 14+), many in one statement,
+so that one large table keeps all sessions busy, progress can be shown and a cancelled run stops within a piece. The
+digests of the ranges add up to the table's: count and two sums of 64-bit row hashes, modulo 2^64. Sums and not XOR,
+because XOR cancels duplicate rows: {1,1,2,2} and {3,3,4,4} look the same to it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
 
-from ringfence.errors import InternalError
-from ringfence.integrity.expression import Column, digest_query
-from ringfence.integrity.model import Seeds, TableDigest, TableName
+from ringfence import clock
+from ringfence.integrity import ranges
+from ringfence.integrity.expression import BlockRange, Column, digest_query, ranges_query
+from ringfence.integrity.model import Seeds, Sums, TableBody, TableDigest, TableName, TableRanges
 from ringfence.postgres import queries
 from ringfence.postgres.connection import Connection, QueryError, connect, error_text
 from ringfence.postgres.target import Target
 
 PIECE_BLOCKS = 4096
 """32 MB with the usual block size: well under a second of work, so that progress and cancelling are prompt."""
+GENTLE_PIECE_BLOCKS = 1024
+STATEMENT_TIMEOUT_S = 900
+"""For one piece: far above any honest one, so that nothing of ours runs on a server for ever."""
 
 OnDigest = Callable[[TableName, int, int], None]
-"""Called with a table, how many blocks of it have just been read, and how many there are in all tables."""
+"""Called with a table, how many blocks of it have just been read, and how many there are to be read in all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """How much of the server reading may take: sessions at the same time, and rest after each piece of work.
+
+    ``rest`` is a share of the time that the piece took: 1.0 rests as long as it worked, so half of one processor and
+    half of the disk are what is taken at most.
+    """
+
+    workers: int
+    rest: float = 0.0
+
+    @property
+    def piece_blocks(self) -> int:
+        """How much is read in one statement."""
+        return GENTLE_PIECE_BLOCKS if self.rest else PIECE_BLOCKS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +64,37 @@ class Table:
     blocks: int
     of_extension: bool
     columns: tuple[Column, ...]
+    toast_filenode: int = 0
+    logged: bool = True
+    heap: bool = True
+    layout: str = ""
+
+    @property
+    def body(self) -> TableBody:
+        """What a baseline keeps of where the rows lie."""
+        return TableBody(
+            oid=self.oid,
+            filenode=self.filenode,
+            toast_filenode=self.toast_filenode,
+            logged=self.logged,
+            heap=self.heap,
+            layout=hashlib.sha256(self.layout.encode("utf-8", "surrogatepass")).hexdigest()[:32],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What is to be read of a table: all of its ranges, or those of some numbers (None: all)."""
+
+    table: Table
+    range_blocks: int
+    numbers: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Piece:
     table: Table
-    blocks: tuple[int, int | None] | None
+    ranges: tuple[BlockRange, ...]
     size: int
 
 
@@ -61,9 +108,13 @@ def read_tables(connection: Connection) -> tuple[Table, ...]:
             filenode=filenode or 0,
             blocks=blocks or 0,
             of_extension=of_extension,
+            toast_filenode=toast_filenode,
+            logged=logged,
+            heap=heap,
+            layout=layout,
             columns=tuple(Column(**c) for c in columns),
         )
-        for schema, name, oid, filenode, blocks, of_extension, columns in rows
+        for schema, name, oid, filenode, blocks, of_extension, toast_filenode, logged, heap, layout, columns in rows
     )
 
 
@@ -88,37 +139,78 @@ def digest_tables(
     workers: int,
     on_digest: OnDigest | None = None,
 ) -> tuple[TableDigest, ...]:
-    """The digest of every table in ``tables``, as the exported ``snapshot`` shows them, in the given order.
+    """The digest of every table in ``tables``, in the given order; as `digest_ranges`."""
+    whole = digest_whole(target, tables, seeds, snapshot=snapshot, load=Load(workers=workers), on_digest=on_digest)
+    return tuple(ranges.table_digest(r.table, ranges.add(r.digests)) for r in whole)
+
+
+def digest_whole(
+    target: Target,
+    tables: Sequence[Table],
+    seeds: Seeds,
+    *,
+    snapshot: str,
+    load: Load,
+    on_digest: OnDigest | None = None,
+) -> tuple[TableRanges, ...]:
+    """The digests of all ranges of every table in ``tables``, in the given order; as `digest_ranges`."""
+    parts = [Part(table=t, range_blocks=ranges.range_blocks(t.blocks)) for t in tables]
+    found = digest_ranges(target, parts, seeds, snapshot=snapshot, load=load, on_digest=on_digest)
+    return tuple(
+        TableRanges(
+            table=p.table.name,
+            body=p.table.body,
+            range_blocks=p.range_blocks,
+            digests=tuple(found[p.table.name][n] for n in sorted(found[p.table.name])),
+        )
+        for p in parts
+    )
+
+
+def digest_ranges(
+    target: Target,
+    parts: Sequence[Part],
+    seeds: Seeds,
+    *,
+    snapshot: str,
+    load: Load,
+    on_digest: OnDigest | None = None,
+) -> Mapping[TableName, Mapping[int, Sums]]:
+    """The digests of ranges of blocks by table and number, as the exported ``snapshot`` shows them.
 
     The session that exported the snapshot must stay in its transaction and hold the tables (`lock_tables`). Any error
-    in one session cancels the others before it is raised: QueryError with the table's name.
+    in one session, and Ctrl-C, cancels the others before it is raised: QueryError with the table's name.
     """
-    pieces = [p for t in sorted(tables, key=lambda t: -t.blocks) for p in _pieces(t)]
+    found: dict[TableName, dict[int, Sums]] = {p.table.name: {} for p in parts}
+    pieces = [piece for p in sorted(parts, key=lambda p: -p.table.blocks) for piece in _pieces(p, load.piece_blocks)]
+    if not pieces:
+        return found
     total = sum(p.size for p in pieces)
     waiting: queue.SimpleQueue[_Piece] = queue.SimpleQueue()
     for piece in pieces:
         waiting.put(piece)
-    sums: dict[TableName, list[int]] = {t.name: [0, 0, 0] for t in tables}
-    guard = threading.Lock()
+    guard, given_up = threading.Lock(), threading.Event()
     sessions: list[Connection] = []
 
     def work() -> None:
         with _snapshot_session(target, snapshot) as connection:
             with guard:
                 sessions.append(connection)
-            while True:
+            while not given_up.is_set():
                 try:
                     piece = waiting.get_nowait()
                 except queue.Empty:
                     return
-                found = _digest_piece(connection, piece, seeds)
+                started = clock.monotonic_s()
+                digests = _digest_piece(connection, piece, seeds)
                 with guard:
-                    for i in range(3):
-                        sums[piece.table.name][i] += found[i]
+                    found[piece.table.name].update(digests)
                     if on_digest:
                         on_digest(piece.table.name, piece.size, total)
+                if load.rest:
+                    given_up.wait((clock.monotonic_s() - started) * load.rest)
 
-    count = max(1, min(workers, len(pieces)))
+    count = max(1, min(load.workers, len(pieces)))
     with ThreadPoolExecutor(max_workers=count, thread_name_prefix="fingerprint") as pool:
         running = [pool.submit(work) for _ in range(count)]
         try:
@@ -126,54 +218,55 @@ def digest_tables(
             for future in done:
                 future.result()
         except BaseException:
-            with contextlib.suppress(queue.Empty):
-                while True:
-                    waiting.get_nowait()
+            given_up.set()
             with guard:
                 for session in sessions:
                     with contextlib.suppress(psycopg.Error):
                         session.cancel_safe(timeout=5)
             raise
-    return tuple(_digest(t.name, sums[t.name]) for t in tables)
+    return found
 
 
-def _pieces(table: Table) -> Iterator[_Piece]:
-    if table.blocks <= PIECE_BLOCKS * 3 // 2:
-        yield _Piece(table=table, blocks=None, size=max(1, table.blocks))
-        return
-    starts = range(0, table.blocks, PIECE_BLOCKS)
-    for start in starts:
-        last = start == starts[-1]
-        # The last piece has no end: what was added after the size was read is there for newer snapshots only, but a
-        # bound would have to be argued for, and none needs no argument.
+def _pieces(part: Part, piece_blocks: int) -> Iterator[_Piece]:
+    size = part.range_blocks
+    numbers = part.numbers
+    if numbers is None:
+        numbers = tuple(range(max(1, -(-part.table.blocks // size))))
+    # The last of all ranges has no end: what was added after the size was read is there for newer snapshots only, but a
+    # bound would have to be argued for, and none needs no argument.
+    last = numbers[-1] if part.numbers is None else None
+    at_once = max(1, piece_blocks // size)
+    for start in range(0, len(numbers), at_once):
+        group = numbers[start : start + at_once]
         yield _Piece(
-            table=table,
-            blocks=(start, None if last else start + PIECE_BLOCKS),
-            size=(table.blocks if last else start + PIECE_BLOCKS) - start,
+            table=part.table,
+            ranges=tuple((n, n * size, None if n == last else (n + 1) * size) for n in group),
+            size=max(1, min(len(group) * size, part.table.blocks)),
         )
 
 
 @contextlib.contextmanager
 def _snapshot_session(target: Target, snapshot: str) -> Iterator[Connection]:
     with connect(target) as connection:
+        connection.execute("SELECT pg_catalog.set_config('statement_timeout', %s, false)", (f"{STATEMENT_TIMEOUT_S}s",))
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
         yield connection
         connection.execute("COMMIT")
 
 
-def _digest_piece(connection: Connection, piece: _Piece, seeds: Seeds) -> tuple[int, int, int]:
-    name = piece.table.name
-    query = digest_query(name.schema, name.name, piece.table.columns, seeds, blocks=piece.blocks)
+def _digest_piece(connection: Connection, piece: _Piece, seeds: Seeds) -> dict[int, Sums]:
+    name, columns = piece.table.name, piece.table.columns
+    whole = len(piece.ranges) == 1 and piece.ranges[0] == (0, 0, None)
     try:
-        row = connection.execute(query).fetchone()
+        if whole:
+            rows = connection.execute(digest_query(name.schema, name.name, columns, seeds, blocks=None)).fetchall()
+            return {0: _sums(*rows[0])}
+        query = ranges_query(name.schema, name.name, columns, seeds, piece.ranges)
+        return {number: _sums(*sums) for number, *sums in connection.execute(query).fetchall()}
     except psycopg.Error as error:
         raise QueryError(f"table {sql.Identifier(name.schema, name.name).as_string()}: {error_text(error)}") from error
-    if row is None:
-        raise InternalError("an aggregate gave no row")
-    return int(row[0]), int(row[1]), int(row[2])
 
 
-def _digest(name: TableName, sums: Sequence[int]) -> TableDigest:
-    mask = (1 << 64) - 1
-    return TableDigest(table=name, rows=sums[0], fingerprint=f"{sums[1] & mask:016x}{sums[2] & mask:016x}")
+def _sums(rows: int, first: int, second: int) -> Sums:
+    return ranges.add([(rows, int(first), int(second))])

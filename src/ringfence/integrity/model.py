@@ -47,6 +47,56 @@ class Seeds:
     second: int
 
 
+Sums = tuple[int, int, int]
+"""Number of rows, and the two sums of their 64-bit hashes modulo 2^64."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableBody:
+    """Where a table's rows lie, and everything that decides how the bytes there are read.
+
+    ``filenode`` and ``toast_filenode`` are the numbers of its files, 0 for none: a rewrite gives it new ones.
+    ``logged`` is whether changes are in the WAL, ``heap`` whether it is stored by PostgreSQL's own table access method.
+    ``layout`` is a digest of its columns as stored, with the values that rows older than a column have in it.
+    """
+
+    oid: int
+    filenode: int
+    toast_filenode: int
+    logged: bool
+    heap: bool
+    layout: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableRanges:
+    """A table's digest in parts: one for each ``range_blocks`` blocks of its file, from the first on."""
+
+    table: TableName
+    body: TableBody
+    range_blocks: int
+    digests: tuple[Sums, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WalMark:
+    """Where in the WAL and among the transactions a baseline stands; what it means is told in `wal_mark`.
+
+    Positions are as PostgreSQL writes them. ``unsettled`` are transactions that were open before ``start`` and still at
+    the snapshot. ``slot`` keeps the WAL from being removed; ``slot_note`` says why there is none.
+    """
+
+    start: str
+    first_xid: int
+    anchor: str
+    anchor_xid: int
+    nonce: str
+    wal_level: str
+    unsettled: tuple[int, ...]
+    slot: str | None
+    slot_note: str | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Observation:
     """A database as it was in one snapshot. The one in a manifest is the baseline."""
@@ -61,6 +111,8 @@ class Observation:
     sequence_bounds: tuple[Mapping[str, Attributes], Mapping[str, Attributes]] | None = None
     """Sequence values before the dump began and after it was complete. No snapshot holds a sequence still (PostgreSQL
     does not version them), so what the dump has of one lies anywhere between these two."""
+    ranges: tuple[TableRanges, ...] = ()
+    mark: WalMark | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,3 +164,5 @@ class Comparison:
     tables: tuple[TableComparison, ...]
     other: tuple[OtherChange, ...]
     reasons: tuple[str, ...] = field(default_factory=tuple)
+    proof_reasons: tuple[str, ...] = field(default_factory=tuple)
+    """How the rows were compared, and why not in a cheaper way."""

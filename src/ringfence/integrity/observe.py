@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psycopg
 from psycopg import sql
 
-from ringfence.integrity import fingerprint
+from ringfence import clock
+from ringfence.integrity import fingerprint, ranges, wal_mark
 from ringfence.integrity.expression import ALGORITHM
-from ringfence.integrity.fingerprint import OnDigest, Table
-from ringfence.integrity.model import Attributes, Observation, Seeds
+from ringfence.integrity.fingerprint import Load, OnDigest, Table
+from ringfence.integrity.model import Attributes, Observation, Seeds, WalMark
 from ringfence.integrity.state import read_sequence_values, read_state
 from ringfence.postgres import queries
 from ringfence.postgres.connection import Connection, QueryError, connect, one_value
@@ -35,6 +36,7 @@ class Snapshot:
     identity: Identity
     wal_position: str
     tables: tuple[Table, ...]
+    mark: WalMark | None = None
 
 
 def new_seeds() -> Seeds:
@@ -80,6 +82,33 @@ def open_snapshot(target: Target) -> Iterator[Snapshot]:
         connection.execute("COMMIT")
 
 
+@contextlib.contextmanager
+def open_marked_snapshot(target: Target, *, slots: str) -> Iterator[Snapshot]:
+    """As `open_snapshot`, for a baseline: its place in the WAL is marked, and the WAL from there is kept where it may.
+
+    ``slots`` is the prefix of the project's replication slots. Two small messages are written into production's WAL,
+    nothing else. The slot is dropped again when the block fails.
+    """
+    begun = wal_mark.begin(target, prefix=slots)
+    if begun is None:
+        with open_snapshot(target) as snapshot:
+            yield snapshot
+        return
+    try:
+        deadline = clock.monotonic_s() + wal_mark.SETTLE_S
+        while True:
+            with open_snapshot(target) as snapshot:
+                open_before = wal_mark.unsettled(snapshot.connection, begun)
+                if not open_before or clock.monotonic_s() >= deadline:
+                    yield replace(snapshot, mark=wal_mark.anchor(target, begun, open_before))
+                    return
+            clock.pause(0.1)
+    except BaseException:
+        if begun.slot:
+            wal_mark.drop_slot(target, begun.slot)
+        raise
+
+
 def _lock_holders(target: Target) -> str:
     """Which tables are locked, and by whom: the server's own words for it name neither."""
     with connect(target) as connection:
@@ -105,11 +134,21 @@ def sequence_values(target: Target, seeds: Seeds) -> Mapping[str, Attributes]:
         return read_sequence_values(connection, seed=seeds.first)
 
 
-def observe(snapshot: Snapshot, seeds: Seeds, *, workers: int, on_digest: OnDigest | None = None) -> Observation:
-    """Everything about the database in an open snapshot; ``workers`` sessions read tables at the same time."""
+def observe(
+    snapshot: Snapshot, seeds: Seeds, *, workers: int, on_digest: OnDigest | None = None, load: Load | None = None
+) -> Observation:
+    """Everything about the database in an open snapshot; ``workers`` sessions read tables at the same time.
+
+    ``load`` in place of ``workers`` limits what is asked of the server in other ways, too.
+    """
     state = read_state(snapshot.connection, seed=seeds.first)
-    digests = fingerprint.digest_tables(
-        snapshot.target, snapshot.tables, seeds, snapshot=snapshot.name, workers=workers, on_digest=on_digest
+    whole = fingerprint.digest_whole(
+        snapshot.target,
+        snapshot.tables,
+        seeds,
+        snapshot=snapshot.name,
+        load=load or Load(workers=workers),
+        on_digest=on_digest,
     )
     return Observation(
         identity=snapshot.identity,
@@ -117,6 +156,8 @@ def observe(snapshot: Snapshot, seeds: Seeds, *, workers: int, on_digest: OnDige
         algorithm=ALGORITHM,
         wal_position=snapshot.wal_position,
         locale=read_locale(snapshot.connection, snapshot.identity.database),
-        tables=digests,
+        tables=tuple(ranges.table_digest(r.table, ranges.add(r.digests)) for r in whole),
         state=state,
+        ranges=whole,
+        mark=snapshot.mark,
     )

@@ -51,3 +51,18 @@ def has_membership_options(of_major: int) -> bool:
 def has_maintain_privilege(of_major: int) -> bool:
     """MAINTAIN on tables (17+)."""
     return of_major >= 17
+
+
+def has_walinspect(of_major: int) -> bool:
+    """The extension pg_walinspect (15+)."""
+    return of_major >= 15
+
+
+def has_wal_block_info(of_major: int) -> bool:
+    """``pg_get_wal_block_info``: one row for each block a WAL record names (16+); before, the blocks are a text."""
+    return of_major >= 16
+
+
+def has_flushed_messages(of_major: int) -> bool:
+    """``pg_logical_emit_message(…, flush)``: a message is on disk without a transaction around it (17+)."""
+    return of_major >= 17

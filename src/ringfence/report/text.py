@@ -32,6 +32,7 @@ _VERDICTS = {
     "changed": ("HALT: PRODUCTION CHANGED", "bold red"),
     "unknown": ("HALT: NOT SHOWN TO BE UNCHANGED", "bold red"),
 }
+_PROOFS = {"wal": "write-ahead log", "fingerprint": "fingerprint"}
 _STATES = {"running": "green", "stopped": "yellow", "absent": "dim"}
 
 
@@ -151,6 +152,8 @@ def verified(result: Verified, settings: Verify) -> RenderableType:
     quiet = len(comparison.tables) - len(shown)
     if quiet:
         parts.append(Text(f"  {quiet} {'other ' if shown else ''}tables unchanged, every row compared", style="dim"))
+    for said in comparison.proof_reasons:
+        parts.append(Text(f"  proof by {_PROOFS[comparison.proof]}: {one_line(said)}", style="dim"))
     if not result.passed:
         parts.append(
             Text("Do not commit or push. Stop the agents; look at what they ran; backups: 'ringfence backup list'.")

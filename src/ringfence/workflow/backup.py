@@ -14,7 +14,7 @@ from ringfence.backup import model
 from ringfence.backup.model import Entry, Kept, Manifest
 from ringfence.backup.store import BackupStore
 from ringfence.errors import BackupError, IdentityError
-from ringfence.integrity import baseline, observe
+from ringfence.integrity import baseline, observe, wal_mark
 from ringfence.integrity.model import Observation, TableName
 from ringfence.integrity.observe import Snapshot
 from ringfence.integrity.state_rules import kind_of, why_unreadable
@@ -49,6 +49,7 @@ def create_backup(project: Project, *, issue: str | None, progress: Progress, ne
         with project.store.writing():
             created = _create(project, project.store, issue, progress)
             rotation = project.store.rotate(keep=project.settings.backup.keep, needed=needed)
+            _release_wal(project, created[0].id, needed)
     except (ConnectError, QueryError) as error:
         raise BackupError(f"backup not made: {error.message}", hint=error.hint) from error
     except OSError as error:
@@ -74,7 +75,8 @@ def _create(
         pass
     _require_space(project, store)
     sequence = store.next_sequence()
-    with store.staging() as staging, observe.open_snapshot(target) as snapshot:
+    slots = wal_mark.slot_prefix(project.name)
+    with store.staging() as staging, observe.open_marked_snapshot(target, slots=slots) as snapshot:
         # Asked again of the very session that the dump and the baseline come from.
         proven.require_production(project, snapshot.connection)
         if not snapshot.identity.superuser:
@@ -152,6 +154,14 @@ def _dump_and_observe(
             given_up.set()
             raise
     return replace(observation, sequence_bounds=(begin, end))
+
+
+def _release_wal(project: Project, newest: str, needed: Collection[str]) -> None:
+    """Only the newest baseline and those of open runs are worth production's disk; the slots of all others go."""
+    entries = [e for e in project.store.entries() if e.id == newest or e.id in needed]
+    marks = [e.manifest.baseline.get("mark") for e in entries if e.manifest]
+    kept = [str(m["slot"]) for m in marks if isinstance(m, dict) and m.get("slot")]
+    wal_mark.sweep(project.target("production"), prefix=wal_mark.slot_prefix(project.name), keep=kept)
 
 
 def _require_readable(observation: Observation) -> None:

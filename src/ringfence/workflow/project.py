@@ -15,6 +15,7 @@ from ringfence.config.paths import Paths, paths_for
 from ringfence.engines.contract import Engine
 from ringfence.engines.factory import EngineSettings, engine_for
 from ringfence.engines.model import EnvironmentName
+from ringfence.integrity.fingerprint import Load
 from ringfence.integrity.model import TableName, TableRule
 from ringfence.postgres import programs as program_sets
 from ringfence.postgres.programs import ClientPrograms, Programs
@@ -47,6 +48,13 @@ class Project:
     def workers(self) -> int:
         """How many sessions read tables at the same time: half of the processors, at least one, at most four."""
         return max(1, min(4, (os.cpu_count() or 2) // 2))
+
+    @property
+    def load(self) -> Load:
+        """What reading production may take of it: ``[verify] load``."""
+        if self.settings.verify.load == "gentle":
+            return Load(workers=1, rest=1.0)
+        return Load(workers=self.workers)
 
     def engine(self, environment: EnvironmentName) -> Engine:
         """The engine of one environment."""

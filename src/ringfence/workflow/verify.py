@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -10,7 +10,7 @@ import psycopg
 from ringfence import clock
 from ringfence.backup.model import Entry
 from ringfence.errors import RingfenceError
-from ringfence.integrity import observe, rowdiff
+from ringfence.integrity import observe, rowdiff, since
 from ringfence.integrity.compare import compare, comparison_json, differing
 from ringfence.integrity.fingerprint import Table
 from ringfence.integrity.model import Comparison, Observation, RowChanges, TableName
@@ -19,7 +19,7 @@ from ringfence.integrity.rowdiff import Side
 from ringfence.postgres import queries
 from ringfence.postgres.connection import ConnectError, QueryError, connect
 from ringfence.redact import one_line
-from ringfence.workflow import reference, testserver
+from ringfence.workflow import reference, testserver, wal_sources
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
 
@@ -40,8 +40,8 @@ class Verified:
         return self.comparison.verdict in ("unchanged", "allowed")
 
 
-def verify(project: Project, name: str | None, *, progress: Progress) -> Verified:
-    """Compare production with a baseline (the newest backup's by default).
+def verify(project: Project, name: str | None, *, progress: Progress, full: bool = False) -> Verified:
+    """Compare production with a baseline (the newest backup's by default); ``full`` reads every row again.
 
     A server that cannot be reached or read gives the verdict ``unknown``, never an error and never a pass. Raises
     BackupError (5) when there is no baseline to compare with.
@@ -50,13 +50,13 @@ def verify(project: Project, name: str | None, *, progress: Progress) -> Verifie
     entry = project.store.get(name)
     before = reference.baseline_of(entry)
     try:
-        comparison = _compare(project, entry, before, progress)
+        comparison = _compare(project, entry, before, progress, full=full)
     except (ConnectError, QueryError, psycopg.Error) as error:
         comparison = _unknown(f"production could not be read: {error}")
     return Verified(baseline=entry.id, comparison=comparison, seconds=clock.monotonic_s() - started)
 
 
-def _compare(project: Project, entry: Entry, before: Observation, progress: Progress) -> Comparison:
+def _compare(project: Project, entry: Entry, before: Observation, progress: Progress, *, full: bool) -> Comparison:
     target = project.target("production")
     writing = _wait_for_writers(project)
     read = 0
@@ -67,11 +67,19 @@ def _compare(project: Project, entry: Entry, before: Observation, progress: Prog
         progress.advance("comparing", read, total)
 
     with observe.open_snapshot(target) as snapshot:
-        after = observe.observe(snapshot, before.seeds, workers=project.workers, on_digest=on_digest)
+        found = since.observe_since(
+            snapshot,
+            before,
+            readers=wal_sources.readers(project),
+            load=project.load,
+            full=full,
+            on_digest=on_digest,
+        )
+        after = found.observation
         wrong = differing(before, after)
         changes, notes = _row_changes(project, entry, before, snapshot, wrong, progress)
     rules = {t: project.rule(t) for t in {d.table for d in (*before.tables, *after.tables)}}
-    comparison = compare(before, after, rules=rules, changes=changes, proof="fingerprint")
+    comparison = compare(before, after, rules=rules, changes=changes, proof=found.proof, proof_reasons=found.reasons)
     return with_notes(comparison, (*notes, *writing), unknown=bool(writing))
 
 
@@ -143,13 +151,7 @@ def with_notes(comparison: Comparison, notes: tuple[str, ...], *, unknown: bool)
     verdict = comparison.verdict
     if unknown and verdict in ("unchanged", "allowed"):
         verdict = "unknown"
-    return Comparison(
-        verdict=verdict,
-        proof=comparison.proof,
-        tables=comparison.tables,
-        other=comparison.other,
-        reasons=(*comparison.reasons, *notes),
-    )
+    return replace(comparison, verdict=verdict, reasons=(*comparison.reasons, *notes))
 
 
 def not_possible(baseline: str, reason: str) -> Verified:

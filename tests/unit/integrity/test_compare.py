@@ -250,12 +250,16 @@ def test_a_table_in_a_sentence(name, expected):
 def test_json_has_exactly_the_promised_shape():
     before = observe(digest(FILM, 1), digest(SKU, 1), digest(LOG, 4))
     after = observe(digest(FILM, 2, "b" * 32), digest(SKU, 1), timeline=2)
-    comparison = compare(before, after, rules={FILM: APPEND_ONLY}, changes={FILM: changed_rows(1)}, proof="wal")
+    changes = {FILM: changed_rows(1)}
+    comparison = compare(
+        before, after, rules={FILM: APPEND_ONLY}, changes=changes, proof="wal", proof_reasons=("3 ranges",)
+    )
     document = comparison_json(comparison)
     assert json.loads(json.dumps(document)) == document
     assert document == {
         "verdict": "changed",
         "proof": "wal",
+        "proof_reasons": ["3 ranges"],
         "tables": [
             {
                 "schema": "audit",

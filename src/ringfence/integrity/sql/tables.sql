@@ -20,6 +20,17 @@ SELECT n.nspname::pg_catalog.text AS schema,
        EXISTS (SELECT 1 FROM pg_catalog.pg_depend AS d
                WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
                  AND d.deptype = 'e') AS of_extension,
+       coalesce(pg_catalog.pg_relation_filenode(nullif(c.reltoastrelid, 0)), 0)::pg_catalog.int8 AS toast_filenode,
+       c.relpersistence = 'p' AS logged,
+       c.relam = 2 AS heap,
+       -- What decides how the stored bytes are read. A rewrite is seen by the file; what needs none is seen here.
+       coalesce((
+           SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(
+                      a.attnum, a.attname, a.atttypid::pg_catalog.int8, a.atttypmod, a.attcollation::pg_catalog.int8,
+                      a.attnotnull, a.attgenerated, a.attisdropped, a.atthasmissing, a.attmissingval::pg_catalog.text)
+                  ORDER BY a.attnum)
+           FROM pg_catalog.pg_attribute AS a
+           WHERE a.attrelid = c.oid AND a.attnum > 0)::pg_catalog.text, '') AS layout,
        coalesce((
            SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
                       'name', a.attname,

@@ -1,4 +1,5 @@
--- Replication slots that outlive a session: that they exist and what for, not how far they are.
+-- Replication slots that outlive a session: that they exist and what for, not how far they are. The tool's own come and
+-- go with its baselines; such a slot holds a bounded part of the WAL and gives nobody anything else.
 SELECT
     quote_ident(slot.slot_name) AS object,
     jsonb_build_object(
@@ -10,3 +11,4 @@ SELECT
     ) AS attributes
 FROM pg_catalog.pg_replication_slots AS slot
 WHERE NOT slot.temporary
+  AND NOT (slot.slot_type = 'physical' AND slot.slot_name ~ '^ringfence_[0-9a-f]{10}_[0-9a-f]{12}$')

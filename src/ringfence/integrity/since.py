@@ -1,0 +1,176 @@
+"""Looking at a whole database again, at the cost of what changed since its baseline."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ringfence.integrity import fingerprint, ranges, wal_mark, wal_proof
+from ringfence.integrity.expression import ALGORITHM
+from ringfence.integrity.fingerprint import Load, OnDigest, Part
+from ringfence.integrity.model import Observation, Proof, State, Sums, TableDigest, TableName
+from ringfence.integrity.observe import Snapshot
+from ringfence.integrity.state import read_state
+from ringfence.integrity.touched import Touched, WalError, WalReader, WalSpan
+from ringfence.integrity.wal_proof import NO_TRANSACTION, Plan
+from ringfence.postgres.connection import ConnectError, QueryError
+from ringfence.postgres.databases import read_locale
+from ringfence.redact import one_line, quote_ident
+
+_MOST_TABLES_NAMED = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Since:
+    """A database as it is now, by which proof, and what is to be said of the proof."""
+
+    observation: Observation
+    proof: Proof
+    reasons: tuple[str, ...]
+
+
+def observe_since(
+    snapshot: Snapshot,
+    before: Observation,
+    *,
+    readers: Sequence[WalReader],
+    load: Load,
+    full: bool = False,
+    on_digest: OnDigest | None = None,
+) -> Since:
+    """Everything about the database in an open snapshot; rows are read again only where the WAL since ``before`` says
+    that something may have changed, or where it says nothing.
+
+    ``readers`` are tried in their order. ``full`` reads every row, whatever the WAL says. Raises QueryError.
+    """
+    state = read_state(snapshot.connection, seed=before.seeds.first)
+    reasons: tuple[str, ...]
+    proof: Proof
+    try:
+        if full:
+            raise WalError("it was asked for")
+        touched = _touched(snapshot, before, state, readers)
+    except WalError as error:
+        digests = _digest_all(snapshot, before, load, on_digest)
+        proof, reasons = "fingerprint", (f"every row was read again: {error.message}",)
+    else:
+        plan = wal_proof.plan(before, snapshot.tables, touched)
+        digests = _digest_plan(snapshot, before, plan, load, on_digest)
+        proof, reasons = "wal", _reasons(plan, touched)
+    observation = Observation(
+        identity=snapshot.identity,
+        seeds=before.seeds,
+        algorithm=ALGORITHM,
+        wal_position=snapshot.wal_position,
+        locale=read_locale(snapshot.connection, snapshot.identity.database),
+        tables=digests,
+        state=state,
+    )
+    return Since(observation=observation, proof=proof, reasons=reasons)
+
+
+def _touched(snapshot: Snapshot, before: Observation, state: State, readers: Sequence[WalReader]) -> Touched:
+    """The blocks that may differ, from whichever source can tell. Raises WalError where none can."""
+    reason = wal_proof.obstacle(before, snapshot.identity, state)
+    mark = before.mark
+    if reason is not None or mark is None:
+        raise WalError(reason or "the baseline has no mark in the WAL")
+    connection = snapshot.connection
+    if mark.unsettled:
+        reason = wal_proof.unsettled_obstacle(
+            dict.fromkeys(mark.unsettled) | wal_mark.statuses(connection, mark.unsettled)
+        )
+        if reason is not None:
+            raise WalError(reason)
+    slots = wal_mark.slots(connection, mark.slot) if mark.slot else {}
+    if wal_proof.nothing_was_written(mark, wal_mark.transactions(connection), state, slots):
+        return Touched(source=NO_TRANSACTION, blocks={}, overwritten=(), doubt=None)
+    position, wal_level = wal_mark.position(connection)
+    size = sum(t.blocks for t in snapshot.tables) * wal_mark.block_size(connection)
+    reason = wal_proof.wal_obstacle(mark, position, wal_level, size)
+    if reason is not None:
+        raise WalError(reason)
+    lost = f"; the baseline's WAL is not kept: {mark.slot_note}" if mark.slot_note else ""
+    return _read(snapshot, before, mark.start, mark.nonce, readers, lost)
+
+
+def _read(
+    snapshot: Snapshot, before: Observation, start: str, begin: str, readers: Sequence[WalReader], lost: str
+) -> Touched:
+    word = secrets.token_hex(16)
+    try:
+        # After the snapshot was taken: whatever it sees was committed before this message, and is on disk with it.
+        end = wal_mark.end_message(snapshot.target, word)
+    except (QueryError, ConnectError) as error:
+        raise WalError(f"the end of the WAL could not be marked: {error.message}") from error
+    span = WalSpan(
+        start=start,
+        end=end,
+        timeline=before.identity.timeline,
+        database_oid=before.identity.database_oid,
+        nonces=(begin, word),
+        files=wal_proof.files_of(snapshot.tables),
+    )
+    failed: list[str] = []
+    for reader in readers:
+        try:
+            touched = reader.read(span)
+        except WalError as error:
+            failed.append(error.message)
+            continue
+        if touched.doubt is not None:
+            raise WalError(touched.doubt)
+        return touched
+    raise WalError("; ".join(failed or ["nothing on this machine can read production's WAL"]) + lost)
+
+
+def _digest_all(
+    snapshot: Snapshot, before: Observation, load: Load, on_digest: OnDigest | None
+) -> tuple[TableDigest, ...]:
+    whole = fingerprint.digest_whole(
+        snapshot.target, snapshot.tables, before.seeds, snapshot=snapshot.name, load=load, on_digest=on_digest
+    )
+    return tuple(ranges.table_digest(r.table, ranges.add(r.digests)) for r in whole)
+
+
+def _digest_plan(
+    snapshot: Snapshot, before: Observation, plan: Plan, load: Load, on_digest: OnDigest | None
+) -> tuple[TableDigest, ...]:
+    known = {r.table: r for r in before.ranges}
+    parts: list[Part] = []
+    for table in snapshot.tables:
+        if table.name in plan.whole:
+            parts.append(Part(table=table, range_blocks=ranges.range_blocks(table.blocks)))
+        elif plan.ranges[table.name]:
+            old = known[table.name]
+            parts.append(Part(table=table, range_blocks=old.range_blocks, numbers=plan.ranges[table.name]))
+    again: Mapping[TableName, Mapping[int, Sums]] = fingerprint.digest_ranges(
+        snapshot.target, parts, before.seeds, snapshot=snapshot.name, load=load, on_digest=on_digest
+    )
+    digests = []
+    for table in snapshot.tables:
+        if table.name in plan.whole:
+            sums = ranges.add(again[table.name].values())
+        else:
+            sums = ranges.with_ranges(known[table.name], again.get(table.name, {}))
+        digests.append(ranges.table_digest(table.name, sums))
+    return tuple(digests)
+
+
+def _reasons(plan: Plan, touched: Touched) -> tuple[str, ...]:
+    if touched.source == NO_TRANSACTION:
+        said = "no transaction has written anything since the baseline"
+    else:
+        numbers = sum(len(n) for n in plan.ranges.values())
+        tables = sum(1 for n in plan.ranges.values() if n)
+        said = (
+            f"{touched.source} names the blocks touched since the baseline; "
+            f"{numbers} ranges of blocks in {tables} tables were read again"
+        )
+    named = [
+        f"table {quote_ident(t.schema)}.{quote_ident(one_line(t.name))} was read whole: {reason}"
+        for t, reason in sorted(plan.whole.items())
+    ]
+    more = [f"{len(named) - _MOST_TABLES_NAMED} more tables were read whole"] if len(named) > _MOST_TABLES_NAMED else []
+    return (said, *named[:_MOST_TABLES_NAMED], *more)

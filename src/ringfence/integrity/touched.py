@@ -1,0 +1,75 @@
+"""Which blocks the WAL between two positions names, from one of the sources that a server allows.
+
+A source either reads all of the WAL between the positions or fails: both messages that mark the beginning (of the
+baseline) and the end (of this look) must be in what it read. A block named too often costs a little time, a block left
+out would be a change unseen; where there is doubt sources err on the side of too many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from ringfence.errors import RingfenceError
+
+
+class WalError(RingfenceError):
+    """The WAL could not be read, or not all of it. Callers compare by the whole fingerprint instead."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WalSpan:
+    """A piece of the WAL. ``nonces`` are the words that must be found in it; ``files`` the files that matter.
+
+    Positions as PostgreSQL writes them; ``start`` is where a record begins, ``end`` where one ends.
+    """
+
+    start: str
+    end: str
+    timeline: int
+    database_oid: int
+    nonces: tuple[str, ...]
+    files: Collection[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Touched:
+    """What a piece of the WAL names of one database.
+
+    ``blocks`` are those of main forks by file number. ``overwritten`` are files of which a page was written whole for
+    no reason that a row gives (not for a hint bit): nothing that SQL does to rows does that to a file that stays.
+    ``doubt`` is something in this WAL that makes its list of blocks say nothing: a database copied in as files, a
+    server that came up with other settings of its WAL.
+    """
+
+    source: str
+    blocks: Mapping[int, Collection[int]]
+    overwritten: Collection[int]
+    doubt: str | None
+
+
+class WalReader(Protocol):
+    """One source."""
+
+    @property
+    def name(self) -> str:
+        """For the verdict: ``pg_waldump``."""
+
+    def read(self, span: WalSpan) -> Touched:
+        """Raises `WalError` with the reason."""
+
+
+SETTINGS_CHANGED = "the server was started with other settings of its WAL since the baseline"
+DATABASE_REPLACED = "the database was dropped, copied in or moved as files since the baseline"
+
+
+def require_words(span: WalSpan, found: Collection[str], *, source: str) -> None:
+    """Refuse what was read unless it holds the baseline's word and the word of this look."""
+    missing = [n for n in span.nonces if n not in found]
+    if missing:
+        which = "the baseline's" if missing[0] == span.nonces[0] else "this look's"
+        raise WalError(
+            f"{source}: {which} message is not in the WAL from {span.start} to {span.end}: "
+            "it is not the WAL that was written since the baseline, or not all of it"
+        )
