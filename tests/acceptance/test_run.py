@@ -70,6 +70,7 @@ def test_a_failing_agent_still_leads_to_verification(shop):
         "roles done",
         "backup done",
         "reseed done",
+        "checklist done",
         "agent scout done",
         "agent build failed",
         "verify done",

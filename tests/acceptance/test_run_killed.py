@@ -115,7 +115,7 @@ def test_the_two_halves_for_an_orchestrator_of_ones_own(shop):
     shop.refused("post", code=2)
     run = go(shop, "gh issue #7", command="pre")
     assert (run["issue"], run["paused"], run["outcome"]) == ("7", "post", None)
-    assert steps(run) == ["check done", "roles done", "backup done", "reseed done"]
+    assert steps(run) == ["check done", "roles done", "backup done", "reseed done", "checklist done"]
     assert run["backup"].startswith("inventory_backup_7_")
     assert "waits for post" in shop.refused("pre", code=4)
     assert "waits for post" in shop.json("status")["in_the_way"]

@@ -12,7 +12,20 @@ import typer
 from typer.main import get_command
 
 import ringfence
-from ringfence.cli.commands import backup, demo, diff, environments, guard, init, reseed, roles, run, runs, verify
+from ringfence.cli.commands import (
+    backup,
+    check,
+    demo,
+    diff,
+    environments,
+    guard,
+    init,
+    reseed,
+    roles,
+    run,
+    runs,
+    verify,
+)
 from ringfence.cli.console import Console
 from ringfence.errors import EndedBySignal, InternalError, RingfenceError, UsageError
 
@@ -33,7 +46,7 @@ app = typer.Typer(
     "compares production with its baseline when they stop, and lets nothing be committed or pushed when it differs.",
     epilog="Begin with 'ringfence demo', or in your own project with 'ringfence init' and 'ringfence up'.",
 )
-for room in (demo, init, environments, guard, roles, backup, reseed, verify, diff, run, runs):
+for room in (demo, init, environments, check, guard, roles, backup, reseed, verify, diff, run, runs):
     room.register(app)
 
 

@@ -106,13 +106,13 @@ def _open(target: Target) -> Connection:
     try:
         return _open_in_silence(target) or psycopg.connect(target.conninfo(), autocommit=True)
     except psycopg.Error as error:
-        words = _ADDRESS.sub("", error_text(error))
+        words = connect_text(error)
         raise ConnectError(
-            f"cannot connect to {target}: {words}", hint=_hint(str(error)), answered=_is_answer(str(error))
+            f"cannot connect to {target}: {words}", hint=_hint(str(error)), answered=is_answer(str(error))
         ) from error
 
 
-def _is_answer(words: str) -> bool:
+def is_answer(words: str) -> bool:
     """Whether a server spoke, at any of the addresses that the name of the host has (pure)."""
     attempts = [part for part in re.split(r"(?=connection to server )", words) if part.strip()]
     attempts = [a for a in attempts if a.strip() != "connection failed:"]
@@ -163,6 +163,11 @@ def error_text(error: psycopg.Error) -> str:
     primary = diagnosis.message_primary or str(error).strip().split("\n")[0] or type(error).__name__
     context = diagnosis.message_detail
     return f"{primary} ({context})" if context else primary
+
+
+def connect_text(error: psycopg.Error) -> str:
+    """Why no session could be had, without the address, which whoever tells it names anyway."""
+    return _ADDRESS.sub("", error_text(error))
 
 
 def one_value(connection: Connection, query: sql.SQL | sql.Composed, params: Any = None) -> Any:

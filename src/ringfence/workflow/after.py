@@ -8,7 +8,7 @@ from ringfence.config import load as config
 from ringfence.errors import BackupError, HaltError, RingfenceError
 from ringfence.journal.log import Journal
 from ringfence.journal.model import RunState
-from ringfence.workflow import context, publish, verify
+from ringfence.workflow import check, context, publish, verify
 from ringfence.workflow.context import Context
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
@@ -64,6 +64,12 @@ def _broken(project: Project, journal: Journal, recorded: Context | None) -> tup
     return tuple(reasons)
 
 
+def checklist(project: Project, journal: Journal, verified: Verified, progress: Progress) -> None:
+    """The strategy's list after a run, as a step of its journal. What it finds changes nothing about the verdict."""
+    with journal.step("checklist") as step:
+        check.note(step, check.look(project, "after", progress=progress, verified=verified))
+
+
 def halt(journal: Journal, verified: Verified) -> RunState:
     """End the run as a HALT, which latches until a person resolves it."""
     journal.end("halt", exit_code=HaltError.exit_code, reasons=verified.comparison.reasons)
@@ -79,6 +85,7 @@ def finish(project: Project, journal: Journal, *, was: RunState, progress: Progr
     verified = verify_run(project, journal, context.read(journal.directory), progress)
     if not verified.passed:
         return Ended(run=halt(journal, verified), verified=verified)
+    checklist(project, journal, verified, progress)
     if was.paused is not None:
         journal.end("passed", exit_code=0)
     else:

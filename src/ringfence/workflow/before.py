@@ -5,7 +5,7 @@ from __future__ import annotations
 from ringfence.errors import RingfenceError
 from ringfence.journal.log import Journal
 from ringfence.postgres.connection import ConnectError
-from ringfence.workflow import backup, environments, guard, reseed, roles
+from ringfence.workflow import backup, check, guard, reseed, roles
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
 
@@ -20,11 +20,8 @@ def before(project: Project, journal: Journal, *, fresh_start: bool, progress: P
     try:
         guard.write_policy(project)
         with journal.step("check") as step:
-            try:
-                environments.require_apart(project)
-            except ConnectError as error:
-                # Backup and reseed say it in their own way, and with their own exit status.
-                step.finish("skipped", error.message)
+            # What does not answer is for backup and reseed to say, in their own way and with their own exit status.
+            check.note(step, check.require_separation(project, progress=progress))
         with journal.step("roles") as step:
             try:
                 audited = roles.require_no_way_around(project)
@@ -48,6 +45,8 @@ def before(project: Project, journal: Journal, *, fresh_start: bool, progress: P
             made = reseed.reseed(project, created.entry.id, fresh_start=fresh_start, progress=progress)
             step.note(f"{made.database} equals {made.backup}: the backup is proven")
             progress.say(f"{made.database} equals the backup, row for row")
+        with journal.step("checklist") as step:
+            check.note(step, check.look(project, "before", progress=progress))
     except RingfenceError as error:
         journal.end("failed", exit_code=error.exit_code, reasons=[error.message])
         raise

@@ -101,6 +101,7 @@ def _publish(project: Project, journal: Journal, recorded: Context, verified: Ve
             reasons = [error.message, *([error.hint] if error.hint else [])]
             journal.end("failed", exit_code=error.exit_code, reasons=reasons)
             return journal.state
+    after.checklist(project, journal, verified, progress)
     journal.end("passed", exit_code=0)
     return journal.state
 
