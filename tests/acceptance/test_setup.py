@@ -86,7 +86,8 @@ def test_init_keeps_what_is_there(empty):
     [
         (("--project", "My Shop"), "My Shop"),
         (("--project", "../x"), "../x"),
-        (("--engine", "server"), "not built yet"),
+        (("--engine", "server"), "needs a url"),
+        (("--engine", "server", "--url", "postgresql://h/d?options=-c"), "parameter options is not taken"),
         (("--engine", "oracle"), "oracle"),
         (("--nonsense",), "--nonsense"),
     ],

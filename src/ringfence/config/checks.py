@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ringfence.config.names import TableName, parse_table_name
+from ringfence.postgres.url import read_url
 from ringfence.redact import one_line
 
 _PORTS = (("production", "web_port"), ("production", "db_port"), ("test", "web_port"), ("test", "db_port"))
@@ -32,11 +33,12 @@ class Mistake:
 def across(document: Mapping[str, Any], root: Path) -> list[Mistake]:
     """Every mistake that shows only when values are compared. ``document`` has its defaults filled in."""
     return [
-        *_alike(document, _PORTS, int, "every port of both environments must be another one"),
+        *_alike(document, _ports_here(document), int, "every port of both environments must be another one"),
         *_alike(document, _DATABASES, str, "the test database must have a name of its own"),
         *_alike(document, _ROLES, str, "the three roles must differ"),
         *_alike(document, _DOCKER_NAMES[:2], str, "each environment has a container of its own"),
         *_alike(document, _DOCKER_NAMES[2:], str, "each environment has a volume of its own"),
+        *_urls(document),
         *_keys_of_other_engines(document),
         *_backup_directory(document, root),
         *_tables_twice(document),
@@ -63,6 +65,33 @@ def _alike(document: Mapping[str, Any], places: tuple[tuple[str, str], ...], kin
             yield Mistake(key=place, text=f"{shown} is also {first[value]}; {why}")
         else:
             first[value] = place
+
+
+def _ports_here(document: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Ports that are taken on this machine; a server that exists already has its own, on whichever machine."""
+    elsewhere = [w for w in ("production", "test") if section(document, w).get("engine") == "server"]
+    return tuple((where, key) for where, key in _PORTS if key != "db_port" or where not in elsewhere)
+
+
+def _urls(document: Mapping[str, Any]) -> Iterator[Mistake]:
+    for where, role in (("production", "admin_role"), ("test", "role")):
+        values = section(document, where)
+        if values.get("engine") != "server":
+            continue
+        url = values.get("url")
+        if url is None:
+            yield Mistake(key=f"{where}.url", text='engine "server" needs it: postgresql://role@host:port/database')
+        if not isinstance(url, str):
+            continue
+        try:
+            address = read_url(url)
+        except ValueError:
+            continue  # said by the model
+        said = {"db_port": address.port, "database": address.database, role: address.user}
+        for key, value in said.items():
+            if value is not None and key in values and values[key] != value:
+                shown = one_line(str(value))
+                yield Mistake(key=f"{where}.{key}", text=f"{one_line(str(values[key]))!r}, but the url says {shown!r}")
 
 
 def _keys_of_other_engines(document: Mapping[str, Any]) -> Iterator[Mistake]:

@@ -7,7 +7,7 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ringfence.config.checks import Mistake, across, section
 from ringfence.config.model import Document, Production, Settings, Test
 from ringfence.config.names import DEFAULT_IMAGE, SEED_PROJECT, SEED_TABLES, checked_project, names_for
 from ringfence.errors import ConfigError
+from ringfence.postgres.url import read_url
 from ringfence.redact import one_line
 
 FILE_NAME = "ringfence.toml"
@@ -167,6 +168,8 @@ def _fill_in(document: dict[str, Any]) -> None:
             production |= {"image": DEFAULT_IMAGE}
         if section(document, "test").get("engine") == "docker":
             test |= {"container": names.test_container, "volume": names.test_volume, "image": DEFAULT_IMAGE}
+        production |= _of_url(section(document, "production"), "admin_role")
+        test |= _of_url(section(document, "test"), "role")
         _default(document, "production", {**_defaults(Production), **production})
         _default(document, "test", {**_defaults(Test), **test})
         if project == SEED_PROJECT:
@@ -175,6 +178,19 @@ def _fill_in(document: dict[str, Any]) -> None:
     git = section(document, "git")
     if git.get("commit") is False and "push" not in git:
         document["git"] = {**git, "push": False}
+
+
+def _of_url(values: Mapping[str, Any], role: str) -> dict[str, Any]:
+    """What the url of an existing server says, for the keys that were left out."""
+    url = values.get("url")
+    if values.get("engine") != "server" or not isinstance(url, str):
+        return {}
+    try:
+        address = read_url(url)
+    except ValueError:
+        return {}  # said by the model
+    said = {"db_port": address.port, "database": address.database, role: address.user}
+    return {key: value for key, value in said.items() if value is not None}
 
 
 def _defaults(model: type[BaseModel]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ _WANTED = {
     "string_type": "a text in quotes",
     "tuple_type": "a list in square brackets",
     "dict_type": "a table",
-    "literal_error": '"embedded" or "docker"',
+    "literal_error": '"embedded", "docker" or "server"',
     "dataclass_exact_type": "a name in quotes",
 }
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")

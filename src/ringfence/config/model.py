@@ -26,13 +26,13 @@ from ringfence.config.names import (
     parse_column_name,
     parse_table_name,
 )
+from ringfence.postgres.url import read_url
 from ringfence.redact import one_line
 
-EngineName = Literal["embedded", "docker"]
+EngineName = Literal["embedded", "docker", "server"]
 RuleKind = Literal["exact", "append-only", "ignore"]
 RULE_KINDS: tuple[RuleKind, ...] = ("exact", "append-only", "ignore")
-ENGINES: tuple[EngineName, ...] = ("embedded", "docker")
-ENGINES_PLANNED = ("server",)
+ENGINES: tuple[EngineName, ...] = ("embedded", "docker", "server")
 
 _SEED = names_for(SEED_PROJECT)
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
@@ -58,12 +58,6 @@ EXACT = TableRule(kind="exact")
 def _port(value: int) -> int:
     if not 1 <= value <= 65535:
         raise ValueError(f"{value} is not a port; ports are 1 to 65535")
-    return value
-
-
-def _engine(value: Any) -> Any:
-    if value in ENGINES_PLANNED:
-        raise ValueError(f'engine "{value}" is not built yet in this version; "embedded" and "docker" are')
     return value
 
 
@@ -97,10 +91,12 @@ def _directory(value: str) -> str:
     return value
 
 
-def _no_password(value: str) -> str:
+def checked_url(value: str) -> str:
+    """A url as it may stand in the file. Raises ValueError, whose words do not repeat it."""
     # Wider than the grammar of URLs: a password may hold / or @, and libpq also takes it as a parameter.
     if re.search(r"://\S*:\S*@", value) or re.search(r"(?i)password\s*=", unquote(value)):
         raise ValueError("a password does not belong in this file; it stands in the pgpass file of the project")
+    read_url(value)
     return value
 
 
@@ -193,12 +189,11 @@ def _made_rule(kind: str, reason: str) -> TableRule:
 
 
 Port = Annotated[int, AfterValidator(_port)]
-Engine = Annotated[EngineName, BeforeValidator(_engine)]
 Database = Annotated[str, AfterValidator(checked_database)]
 Role = Annotated[str, AfterValidator(checked_role)]
 DockerName = Annotated[str, AfterValidator(_docker_name)]
 Image = Annotated[str, AfterValidator(_image)]
-Url = Annotated[str, AfterValidator(_no_password)]
+Url = Annotated[str, AfterValidator(checked_url)]
 SafeName = Annotated[str, AfterValidator(_safe_name)]
 Table = Annotated[TableName, BeforeValidator(_table)]
 MaskedColumn = Annotated[ColumnName, BeforeValidator(_column)]
@@ -215,7 +210,7 @@ class _Section(BaseModel):
 class Production(_Section):
     """The environment that is protected."""
 
-    engine: Engine = "embedded"
+    engine: EngineName = "embedded"
     web_port: Port = 4545
     db_port: Port = 4546
     database: Database = _SEED.database
@@ -232,7 +227,7 @@ class Test(_Section):
 
     __test__ = False  # not for pytest
 
-    engine: Engine = "embedded"
+    engine: EngineName = "embedded"
     web_port: Port = 2345
     db_port: Port = 2346
     database: Database = _SEED.test_database

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
-from ringfence.config.model import ENGINES, ENGINES_PLANNED, Production, Test
+from ringfence.config.model import ENGINES, Production, Test, checked_url
 from ringfence.config.names import DEFAULT_IMAGE, SEED_PROJECT, SEED_TABLES, ProjectNames, checked_project, names_for
 from ringfence.errors import UsageError
+from ringfence.postgres.url import ServerAddress, read_url
 from ringfence.redact import one_line
 
-_ENGINES_HINT = f"the engines are {', '.join(ENGINES)}"
 _AGENTS = ("scout-and-plan", "build", "test-and-cleanup")
 
 _SCRIPTS = (
@@ -20,30 +22,35 @@ _SCRIPTS = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where an environment's server runs: its engine, and the image or the url that the engine needs."""
+
+    engine: str = "embedded"
+    image: str = DEFAULT_IMAGE
+    url: str | None = None
+
+
 def initial_config(
-    project: str = SEED_PROJECT, *, engine: str = "embedded", image: str = DEFAULT_IMAGE, push: bool = True
+    project: str = SEED_PROJECT, *, production: Place | None = None, test: Place | None = None, push: bool = True
 ) -> str:
     """The text of a new `ringfence.toml`. It loads without a mistake.
 
-    ``image`` is for the engine docker. ``push`` is false for a repository without a remote. No agent is active: which
-    program an agent is, is not guessed.
-    Raises `UsageError` for a project name or an engine that cannot be.
+    ``push`` is false for a repository without a remote. No agent is active: which program an agent is, is not guessed.
+    Raises `UsageError` for a project name, an engine or a url that cannot be.
     """
     try:
         checked_project(project)
     except ValueError as error:
         raise UsageError(f"project name {error}", hint="use small letters, digits, - and _") from None
-    if engine in ENGINES_PLANNED:
-        raise UsageError(f'engine "{engine}" is not built yet in this version', hint=_ENGINES_HINT)
-    if engine not in ENGINES:
-        raise UsageError(f"there is no engine {one_line(engine)!r}", hint=_ENGINES_HINT)
+    production, test = production or Place(), test or Place()
     names = names_for(project)
     seed = project == SEED_PROJECT
     return "\n\n".join(
         (
             _head(project),
-            _production(names, engine, image),
-            _test(names, engine, image),
+            _production(names, production, _url_of(production)),
+            _test(names, test, _url_of(test)),
             _backup(project),
             _diff(),
             _verify(SEED_TABLES if seed else ()),
@@ -51,6 +58,26 @@ def initial_config(
             _git(push),
         )
     )
+
+
+def _url_of(place: Place) -> ServerAddress | None:
+    """The url of an existing server, read. Raises `UsageError`."""
+    if place.engine not in ENGINES:
+        raise UsageError(f"there is no engine {one_line(place.engine)!r}", hint=f"the engines are {', '.join(ENGINES)}")
+    if place.engine != "server":
+        if place.url is not None:
+            raise UsageError(f'a url belongs to engine "server", not to "{place.engine}"')
+        return None
+    if place.url is None:
+        raise UsageError(
+            'engine "server" needs a url', hint="--url postgresql://role@host:port/database, without a password"
+        )
+    try:
+        return read_url(checked_url(place.url))
+    except ValueError as error:
+        raise UsageError(
+            f"the url cannot be taken: {error}", hint="postgresql://role@host:port/database, without a password"
+        ) from None
 
 
 def gitignore_lines() -> tuple[str, ...]:
@@ -75,33 +102,39 @@ def _head(project: str) -> str:
 project = "{project}\""""
 
 
-def _production(names: ProjectNames, engine: str, image: str) -> str:
-    values = Production()
-    docker = _docker(names.production_container, names.production_volume, image)
-    return f"""\
-[production]                     # the environment that is protected
-engine = "{engine}"{" " * (22 - len(engine))}# embedded | docker
-web_port = {values.web_port}
-db_port = {values.db_port}
-{docker if engine == "docker" else ""}database = "{names.database}"
-admin_role = "{names.admin_role}"   # migrations and restores
-app_role = "{names.app_role}"       # the running application: no DELETE"""
+def _production(names: ProjectNames, place: Place, url: ServerAddress | None) -> str:
+    where = _where(place, url, Production().db_port, names.production_container, names.production_volume)
+    lines = [
+        "[production]                     # the environment that is protected",
+        f'engine = "{place.engine}"{" " * (22 - len(place.engine))}# embedded | docker | server',
+        f"web_port = {Production().web_port}",
+        *where,
+        *([] if url and url.database else [f'database = "{names.database}"']),
+        *([] if url and url.user else [f'admin_role = "{names.admin_role}"   # migrations and restores']),
+        f'app_role = "{names.app_role}"       # the running application: no DELETE',
+    ]
+    return "\n".join(lines)
 
 
-def _test(names: ProjectNames, engine: str, image: str) -> str:
-    values = Test()
-    docker = _docker(names.test_container, names.test_volume, image)
-    return f"""\
-[test]                           # the environment that agents use and every run makes anew
-engine = "{engine}"
-web_port = {values.web_port}
-db_port = {values.db_port}
-{docker if engine == "docker" else ""}database = "{names.test_database}"
-role = "{names.test_role}\""""
+def _test(names: ProjectNames, place: Place, url: ServerAddress | None) -> str:
+    where = _where(place, url, Test().db_port, names.test_container, names.test_volume)
+    lines = [
+        "[test]                           # the environment that agents use and every run makes anew",
+        f'engine = "{place.engine}"',
+        f"web_port = {Test().web_port}",
+        *where,
+        *([] if url and url.database else [f'database = "{names.test_database}"']),
+        *([] if url and url.user else [f'role = "{names.test_role}"']),
+    ]
+    return "\n".join(lines)
 
 
-def _docker(container: str, volume: str, image: str) -> str:
-    return f'container = "{container}"\nvolume = "{volume}"\nimage = "{image}"\n'
+def _where(place: Place, url: ServerAddress | None, port: int, container: str, volume: str) -> list[str]:
+    if url is not None:
+        # As TOML writes it; a url holds no control characters that would have to be escaped otherwise.
+        return [f"url = {json.dumps(place.url)}   # the password: pgpass file of the project"]
+    docker = [f'container = "{container}"', f'volume = "{volume}"', f'image = "{place.image}"']
+    return [f"db_port = {port}", *(docker if place.engine == "docker" else [])]
 
 
 def _backup(project: str) -> str:

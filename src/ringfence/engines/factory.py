@@ -10,8 +10,10 @@ from ringfence.engines.contract import Engine
 from ringfence.engines.docker import DockerEngine
 from ringfence.engines.embedded import EmbeddedEngine
 from ringfence.engines.model import EngineKind, EnvironmentName
+from ringfence.engines.server import ServerEngine
 from ringfence.errors import EngineError
 from ringfence.postgres.programs import Programs
+from ringfence.postgres.url import read_url
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,14 +33,17 @@ class EngineSettings:
     base: Path
     root: Path
     available: Sequence[Programs]
+    clients_available: Sequence[Programs]
+    database: str
     environ: Mapping[str, str]
     container: str | None = None
     volume: str | None = None
     image: str | None = None
+    url: str | None = None
 
 
 def engine_for(settings: EngineSettings) -> Engine:
-    """The engine of one environment. Raises EngineError (2) for a kind that there is not."""
+    """The engine of one environment. Raises EngineError (2) for settings that are not whole."""
     if settings.kind == "embedded":
         return EmbeddedEngine(
             project=settings.project,
@@ -60,7 +65,20 @@ def engine_for(settings: EngineSettings) -> Engine:
             port=settings.port,
             superuser=settings.superuser,
             passfile=settings.passfile,
-            available=settings.available,
+            available=settings.clients_available,
             environ=settings.environ,
         )
-    raise EngineError(f"there is no engine {settings.kind!r}", hint="the engines are embedded and docker")
+    if settings.kind == "server" and settings.url:
+        address = read_url(settings.url)
+        return ServerEngine(
+            environment=settings.environment,
+            host=address.host,
+            port=address.port,
+            database=settings.database,
+            superuser=settings.superuser,
+            parameters=address.parameters,
+            passfile=settings.passfile,
+            clients_available=settings.clients_available,
+            environ=settings.environ,
+        )
+    raise EngineError(f"engine {settings.kind!r} of {settings.environment} lacks a setting")

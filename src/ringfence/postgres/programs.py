@@ -112,6 +112,31 @@ def find_programs() -> tuple[Programs, ...]:
     return tuple(sorted(found.values(), key=lambda p: (p.source != PROGRAMS_VARIABLE, -p.major, -p.minor)))
 
 
+@cache
+def find_client_programs() -> tuple[Programs, ...]:
+    """Every set of psql, pg_dump and pg_restore on this machine, with a server beside it or without, newest first."""
+    found = {p.directory: p for p in find_programs()}
+    for source, directory in (*_candidates(), *_client_candidates()):
+        real = directory.resolve()
+        if real in found or not all(os.access(real / n, os.X_OK) for n in CLIENT_PROGRAMS):
+            continue
+        version = _version(real / "psql")
+        if version:
+            found[real] = Programs(directory=real, major=version[0], minor=version[1], source=source)
+    return tuple(sorted(found.values(), key=lambda p: (p.source != PROGRAMS_VARIABLE, -p.major, -p.minor)))
+
+
+@cache
+def speaks_tls(programs: Programs) -> bool:
+    """Whether these programs can encrypt a connection: asked of psql, which says so before it connects anywhere."""
+    line = [*programs.command("psql"), "-X", "-w", "-d", "host=/nonexistent sslmode=require", "-c", ""]
+    try:
+        done = process.run(line, timeout_s=20, check=False)
+    except process.ProgramError:
+        return False
+    return "not compiled in" not in done.stderr
+
+
 def choose(available: Iterable[Programs], *, major: int | None = None) -> Programs:
     """The best set, or the best of the given major (a data directory belongs to its major). Raises EngineError."""
     sets = list(available)
@@ -162,6 +187,12 @@ def _candidates() -> Iterator[tuple[str, Path]]:
             yield "system", Path(where).resolve().parent
     for pattern in _LAYOUTS:
         yield from (("system", p) for p in sorted(Path("/").glob(pattern[1:])))
+
+
+def _client_candidates() -> Iterator[tuple[str, Path]]:
+    where = shutil.which("pg_dump", path=process.SYSTEM_PATH)
+    if where:
+        yield "system", Path(where).resolve().parent
 
 
 def _wrongly_named(directory: Path, why: str) -> EngineError:

@@ -25,7 +25,8 @@ class Target:
     """One database as one role sees it.
 
     The password is not here: libpq reads it from ``passfile`` (its own pgpass format), so that it stands neither in
-    an argument list nor in an environment, where other processes could read it.
+    an argument list nor in an environment, where other processes could read it. ``parameters`` say how to connect (TLS,
+    timeouts), never where: they come from a URL whose parameters were checked by name.
     """
 
     host: str
@@ -34,6 +35,7 @@ class Target:
     user: str
     passfile: Path
     application: str = "ringfence"
+    parameters: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what libpq would take for several hosts, or for none and so for a default of its own."""
@@ -53,6 +55,7 @@ class Target:
 
     def conninfo(self) -> str:
         """A libpq connection string; every parameter that an environment variable could fill in is named."""
+        how = {"connect_timeout": "10", "sslmode": "prefer", **dict(self.parameters)}
         return make_conninfo(
             "",
             host=self.host,
@@ -61,11 +64,10 @@ class Target:
             user=self.user,
             passfile=str(self.passfile),
             application_name=self.application,
-            connect_timeout=10,
             client_encoding="UTF8",
-            sslmode="prefer",
             target_session_attrs="any",
             options=SILENT if self.door in _SILENCED else None,
+            **how,
         )
 
     @property

@@ -71,10 +71,13 @@ class Project:
                 base=self.paths.data(environment),
                 root=self.settings.root,
                 available=self.programs,
+                clients_available=program_sets.find_client_programs(),
+                database=chosen.database,
                 environ=self.environ,
                 container=chosen.container,
                 volume=chosen.volume,
                 image=chosen.image,
+                url=chosen.url,
             )
         )
 

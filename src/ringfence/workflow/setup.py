@@ -10,6 +10,7 @@ from ringfence import files
 from ringfence.config import template
 from ringfence.config.load import FILE_NAME, parse
 from ringfence.config.model import Production, Settings, Test
+from ringfence.config.template import Place
 from ringfence.engines.compose import Service, compose_text
 from ringfence.engines.model import EnvironmentName
 from ringfence.errors import ConfigError
@@ -24,13 +25,15 @@ class Written:
     kept: tuple[str, ...]
 
 
-def initialise(root: Path, *, project: str, engine: str, image: str, force: bool) -> Written:
+def initialise(
+    root: Path, *, project: str, production: Place | None = None, test: Place | None = None, force: bool
+) -> Written:
     """Write ringfence.toml, the lines of .gitignore, the scripts of the strategy, and compose files for docker.
 
     A ringfence.toml that is there is an error without ``force``; scripts that are there are kept; .gitignore only gets
     lines that it lacks. Raises ConfigError or UsageError (2).
     """
-    text = template.initial_config(project, engine=engine, image=image)
+    text = template.initial_config(project, production=production, test=test)
     settings = root / FILE_NAME
     if os.path.lexists(settings) and not force:
         raise ConfigError(f"{settings} is there already", hint="edit it, or write a new one with --force")

@@ -13,6 +13,7 @@ import pytest
 from psycopg import sql
 from tests.postgres.engines.conftest import MAJORS, Place
 from tests.postgres.engines.containers import containers
+from tests.postgres.engines.existing import engine_of
 
 from ringfence import process
 from ringfence.backup.dump import dump, read_in_full
@@ -46,7 +47,15 @@ def _programs_inside(place: Place, request: pytest.FixtureRequest) -> Iterator[K
         yield Kept(engine=made.engine("production", available=()))
 
 
-ENGINES = {"embedded": _embedded, "docker": _docker, "docker, programs inside": _programs_inside}
+def _server(place: Place, request: pytest.FixtureRequest) -> Iterator[Kept]:
+    server = next(iter(request.getfixturevalue("servers").values()))
+    try:
+        yield Kept(engine=engine_of(server, place), owns=False)
+    finally:
+        server.execute(*(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)" for name in ("source", "copy")))
+
+
+ENGINES = {"server": _server, "embedded": _embedded, "docker": _docker, "docker, programs inside": _programs_inside}
 
 
 @pytest.fixture(params=ENGINES)

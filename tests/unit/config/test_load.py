@@ -153,6 +153,9 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine() -> None:
     assert read(b"\xef\xbb\xbf" + DESIGN.replace("\n", "\r\n").encode()).project == "inventory"
 
 
+SERVER = 'engine = "server"\nurl = '
+
+
 @pytest.mark.parametrize("value", ["60", "0.5", "1e3"])
 def test_time_limits_may_be_fractions(value: str) -> None:
     agent = ["[[workflow.agents]]", 'name = "a"', 'command = ["x", ""]', f"timeout_minutes = {value}"]
@@ -193,8 +196,22 @@ def test_backup_directories(directory: str, where: str) -> None:
         ("production", 'engine = "docker"\ncontainer = "-x"', "production.container: '-x' is no name of a container"),
         ("test", 'engine = "docker"\nimage = "a b"', "test.image: 'a b' is no image; write it as in postgres:18"),
         ("test", 'engine = "docker"\nurl = "postgresql://h/d"', 'test.url: belongs to engine "server"'),
-        ("test", 'engine = "server"', 'test.engine: engine "server" is not built yet in this version'),
-        ("production", 'engine = "dokcer"', 'production.engine: wanted "embedded" or "docker", got the text "dokcer"'),
+        ("test", 'engine = "server"', 'test.url: engine "server" needs it'),
+        (
+            "production",
+            'engine = "server"\nurl = "postgresql://u@h:1/d"\ndb_port = 2',
+            "production.db_port: '2', but the url says '1'",
+        ),
+        (
+            "production",
+            'engine = "server"\nurl = "postgresql://a,b/d"',
+            "production.url: exactly one host is needed, not 'a,b'",
+        ),
+        (
+            "production",
+            'engine = "dokcer"',
+            'production.engine: wanted "embedded", "docker" or "server", got the text "dokcer"',
+        ),
         ("production", 'url = "postgresql://h/d"', 'production.url: belongs to engine "server"'),
         ("production", 'volume = "vol"', 'production.volume: belongs to engine "docker"'),
         ("production", "db_port = 4545", "production.db_port: 4545 is also production.web_port"),

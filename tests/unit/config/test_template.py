@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ringfence.config.load import parse
-from ringfence.config.template import gitignore_lines, initial_config, seed_scripts
+from ringfence.config.template import Place, gitignore_lines, initial_config, seed_scripts
 from ringfence.errors import UsageError
 
 WHERE = Path("/nowhere/ringfence.toml")
@@ -42,7 +42,7 @@ def test_names_follow_from_the_project() -> None:
 
 
 def test_the_file_for_containers_says_the_seeds_names() -> None:
-    settings = parse(initial_config(engine="docker").encode(), WHERE)
+    settings = parse(initial_config(production=Place(engine="docker"), test=Place(engine="docker")).encode(), WHERE)
     bare = parse(b'project = "inventory"\n[production]\nengine = "docker"\n[test]\nengine = "docker"\n', WHERE)
     assert (settings.production, settings.test) == (bare.production, bare.test)
     production, test = settings.production, settings.test
@@ -73,11 +73,30 @@ def test_a_name_that_cannot_be_is_refused(project: str) -> None:
         initial_config(project)
 
 
-def test_engines_that_are_not_built_or_do_not_exist() -> None:
-    with pytest.raises(UsageError, match="not built yet"):
-        initial_config(engine="server")
-    with pytest.raises(UsageError, match="there is no engine 'x'"):
-        initial_config(engine="x")
+def test_engines_that_do_not_exist_and_urls_that_cannot_be() -> None:
+    for place, said in (
+        (Place(engine="x"), "there is no engine 'x'"),
+        (Place(engine="server"), 'engine "server" needs a url'),
+        (Place(engine="docker", url="postgresql://h/d"), 'a url belongs to engine "server"'),
+        (Place(engine="server", url="postgresql://u:secret@h/d"), "a password does not belong"),
+        (Place(engine="server", url="postgresql://h/d?host=other"), "parameter host is not taken"),
+    ):
+        with pytest.raises(UsageError, match=said) as caught:
+            initial_config(production=place)
+        assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["postgresql://db.example", "postgresql://a%22b@[::1]:6543/shop?sslmode=verify-full"])
+def test_the_file_for_an_existing_server_loads(url: str) -> None:
+    production = parse(initial_config(production=Place(engine="server", url=url)).encode(), WHERE).production
+    if url.endswith("example"):
+        assert (production.db_port, production.admin_role, production.database) == (
+            5432,
+            "inventory_admin",
+            "inventory",
+        )
+    else:
+        assert (production.db_port, production.admin_role, production.database) == (6543, 'a"b', "shop")
 
 
 def test_what_git_must_not_carry() -> None:

@@ -10,6 +10,7 @@ import typer
 from ringfence.cli.console import Console
 from ringfence.cli.options import Json, exits
 from ringfence.config.names import DEFAULT_IMAGE
+from ringfence.config.template import Place
 from ringfence.report import documents, text
 from ringfence.workflow import setup as work
 
@@ -24,10 +25,19 @@ def init(
         str, typer.Option("--project", metavar="NAME", help="Databases, roles and backups are named after it.")
     ] = "inventory",
     engine: Annotated[
-        str, typer.Option("--engine", metavar="E", help="Where the servers run: embedded or docker.")
+        str, typer.Option("--engine", metavar="E", help="Where production's server runs: embedded, docker or server.")
     ] = "embedded",
+    test_engine: Annotated[
+        str | None, typer.Option("--test-engine", metavar="E", help="Where test's runs; else as production's.")
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option("--url", metavar="URL", help="postgresql://role@host/database, for engine server.")
+    ] = None,
+    test_url: Annotated[
+        str | None, typer.Option("--test-url", metavar="URL", help="The same for a test server that exists already.")
+    ] = None,
     image: Annotated[
-        str, typer.Option("--image", metavar="IMAGE", help="The PostgreSQL image, for the engine docker.")
+        str, typer.Option("--image", metavar="IMAGE", help="The PostgreSQL image, for engine docker.")
     ] = DEFAULT_IMAGE,
     force: Annotated[bool, typer.Option("--force", help="Write ringfence.toml anew if there is one.")] = False,
     json: Json = False,
@@ -35,10 +45,18 @@ def init(
     """Write ringfence.toml, the lines for .gitignore and the scripts of the strategy into this directory.
 
     The file works at once: 'ringfence up' starts both databases. With '--engine docker' there are compose files, too;
-    containers that exist already under the names in ringfence.toml are adopted.
+    containers that exist already under the names in ringfence.toml are adopted. With '--engine server --url …'
+    production is a server that exists; test is then embedded, unless you say otherwise.
     """
     console = Console(as_json=json)
-    result = work.initialise(Path.cwd(), project=project, engine=engine, image=image, force=force)
+    of_test = test_engine or ("server" if test_url else "embedded" if engine == "server" else engine)
+    result = work.initialise(
+        Path.cwd(),
+        project=project,
+        production=Place(engine=engine, image=image, url=url),
+        test=Place(engine=of_test, image=image, url=test_url),
+        force=force,
+    )
     console.show(text.initialised(result))
     console.result(
         {
