@@ -89,6 +89,10 @@ def test_an_issue_that_cannot_be_part_of_a_name(shop, option):
 
 
 def test_seven_backups_leave_five_and_the_oldest_go_last(shop):
+    shop.run("backup", "create", "--issue", "proven")
+    shop.run("reseed")
+    proven = shop.json("backup", "list")["backups"][0]
+    assert proven["proven"] is True
     foreign = {"notes.txt", "inventory_backup_1_20200101T000000Z.dump"}
     for name in foreign:
         (shop.backups / name).write_text("not made by this tool")
@@ -99,16 +103,26 @@ def test_seven_backups_leave_five_and_the_oldest_go_last(shop):
             document = shop.json("backup", "create", "--issue", str(number))
             made.append(document["backup"]["id"])
             gone = {f"{id_}{end}" for id_ in document["removed"] for end in (".dump", ".manifest.json")}
-            assert before - published(shop) == gone
+            missing = {name for name in before - published(shop) if not name.endswith(".marks.json")}
+            assert missing == gone
             if number > 5:
                 assert document["removed"] == made[-6:-5], "the oldest goes, and only where there is one too many"
-                assert [k["id"] for k in document["kept"]] == list(reversed(made[-5:]))
+                kept = {k["id"]: k["reason"] for k in document["kept"]}
+                assert list(kept) == [*reversed(made[-5:]), proven["id"]]
+                assert kept[proven["id"]] == "the newest proven one", "unproven ones do not push it out"
+        stay = {f"{id_}{end}" for id_ in (*made[-5:], proven["id"]) for end in (".dump", ".manifest.json")}
+        assert published(shop) == stay | {f"{proven['id']}.marks.json"} | foreign
+        shop.run("reseed")  # proves the newest, and so the old one may go
+        made.append(shop.json("backup", "create")["backup"]["id"])
+        left = published(shop)
         five = {f"{id_}{end}" for id_ in made[-5:] for end in (".dump", ".manifest.json")}
-        assert published(shop) == five | foreign
+        assert left == five | {f"{made[-2]}.marks.json"} | foreign
         listing = shop.json("backup", "list")
         assert listing.keys() == {"schema", "backups", "foreign"}
         assert [b["id"] for b in listing["backups"]] == list(reversed(made[-5:]))
-        assert all(b.keys() == BACKUP_KEYS | {"problem", "reason"} for b in listing["backups"])
+        assert all(
+            b.keys() == BACKUP_KEYS | {"problem", "reason", "proven", "proven_by", "pinned"} for b in listing["backups"]
+        )
         assert all(b["problem"] is None and b["reason"] for b in listing["backups"])
         assert set(listing["foreign"]) == foreign, "what no manifest lists is reported and left alone"
         assert [b["id"] for b in shop.json("status")["backups"]] == [b["id"] for b in listing["backups"]]
@@ -116,7 +130,7 @@ def test_seven_backups_leave_five_and_the_oldest_go_last(shop):
         # The oldest one goes only for a new one that is in place.
         shop.kill_server("production")
         assert "HINT: " in shop.refused("backup", "create", code=5)
-        assert published(shop) == five | foreign
+        assert published(shop) == left
         assert shop.json("verify", code=3)["verdict"] == "unknown"
         shop.run("up")
     finally:

@@ -8,9 +8,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ringfence import clock
+from ringfence.backup.marks import NONE, Marks
 from ringfence.errors import BackupError
 
 SCHEMA = 1
@@ -30,6 +31,11 @@ _FIELDS: Mapping[str, type | tuple[type, ...]] = {
     "program_version": str,
     "baseline": dict,
 }
+_OPTIONAL: Mapping[str, Any] = {"purpose": "regular", "database_bytes": 0}
+"""Fields that older manifests lack, with what their absence means."""
+
+Purpose = Literal["regular", "damaged"]
+_PURPOSES = ("regular", "damaged")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +43,9 @@ class Manifest:
     """Everything known about one backup. ``baseline`` belongs to the room integrity and is carried as it is.
 
     ``sequence`` orders backups: a clock can go back, a number that only grows cannot. ``size_bytes`` and ``sha256`` are
-    of the dump file, ``file`` is its name without a directory.
+    of the dump file, ``file`` is its name without a directory. ``purpose`` is ``damaged`` for one that was taken of
+    production before a restore: it is evidence and never chosen by itself. ``database_bytes`` is the database's size on
+    its server, 0 where that is not known.
     """
 
     id: str
@@ -53,6 +61,8 @@ class Manifest:
     server_version_num: int
     program_version: str
     baseline: Mapping[str, Any]
+    purpose: Purpose = "regular"
+    database_bytes: int = 0
 
     @property
     def reader_version_num(self) -> int:
@@ -64,7 +74,7 @@ class Manifest:
         """The manifest as it stands on disk: JSON, UTF-8, keys in a fixed order."""
         document = {
             "schema": SCHEMA,
-            **{n: getattr(self, n) for n in _FIELDS if n != "baseline"},
+            **{n: getattr(self, n) for n in (*_FIELDS, *_OPTIONAL) if n != "baseline"},
             "created_at": clock.iso(self.created_at),
             "baseline": self.baseline,
         }
@@ -90,6 +100,9 @@ def decode(data: bytes, *, name: str) -> Manifest:
             raise BackupError(f"manifest {name} is damaged: {field!r} is missing or of a wrong type")
         if isinstance(value, int) and value < 0:
             raise BackupError(f"manifest {name} is damaged: {field!r} is negative")
+    optional = {n: document.get(n, absent) for n, absent in _OPTIONAL.items()}
+    if optional["purpose"] not in _PURPOSES or type(optional["database_bytes"]) is not int:
+        raise BackupError(f"manifest {name} is damaged: 'purpose' or 'database_bytes' is not what it must be")
     try:
         moment = clock.parse_iso(document["created_at"])
     except ValueError as error:
@@ -98,7 +111,7 @@ def decode(data: bytes, *, name: str) -> Manifest:
         raise BackupError(f"manifest {name} is damaged: 'program_version' is no version")
     if not re.fullmatch(r"[0-9a-f]{64}", document["sha256"]) or not is_plain_name(document["file"]):
         raise BackupError(f"manifest {name} is damaged: 'sha256' or 'file' is not what it must be")
-    return Manifest(**{n: document[n] for n in _FIELDS if n != "created_at"}, created_at=moment)
+    return Manifest(**{n: document[n] for n in _FIELDS if n != "created_at"}, **optional, created_at=moment)
 
 
 def is_plain_name(name: str) -> bool:
@@ -128,10 +141,21 @@ class Entry:
     manifest_path: Path
     dump_path: Path | None
     problem: str | None
+    marks: Marks = NONE
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether a restore of it was compared with its manifest and found equal."""
+        return self.problem is None and self.marks.proven_at is not None
 
     def failing(self, problem: str) -> Entry:
         """The same entry with a problem."""
         return replace(self, problem=problem)
+
+    @property
+    def is_evidence(self) -> bool:
+        """Whether it is of a damaged production: kept to look at, never chosen by itself."""
+        return self.manifest is not None and self.manifest.purpose == "damaged"
 
     @property
     def sequence(self) -> int:

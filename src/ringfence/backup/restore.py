@@ -19,12 +19,13 @@ def restore(
     *,
     jobs: int,
     timeout_s: float,
+    server: str,
     on_tick: Callable[[], None] | None = None,
 ) -> None:
     """Restore an archive with owners and rights but without subscriptions into ``target``, up to the first error.
 
     The target must be empty and not yet in anybody's use: an error leaves it half filled, and the caller throws it
-    away. Raises RestoreError (6) with what PostgreSQL said.
+    away. ``server`` names the server in hints. Raises RestoreError (6) with what PostgreSQL said.
     """
     line: list[str | Path] = [
         *programs.command("pg_restore"),
@@ -46,7 +47,7 @@ def restore(
     except ProgramError as error:
         hint = None
         if "is not available" in error.message or "could not open extension control file" in error.message:
-            hint = "install that extension on the test server; production uses it"
+            hint = f"install that extension on the {server} server; the database that was backed up uses it"
         elif "No space left" in error.message:
-            hint = "make room where the test server's data are"
+            hint = f"make room where the {server} server's data are"
         raise RestoreError(f"restore of {dump.name} failed: {error.message}", hint=hint) from error

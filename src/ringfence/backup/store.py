@@ -13,16 +13,20 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ringfence import files
-from ringfence.backup import model, retention
+from ringfence.backup import marks as marking
+from ringfence.backup import model, retention, seal
+from ringfence.backup.marks import Marks
 from ringfence.backup.model import Entry, Manifest
+from ringfence.crashpoint import crashpoint
 from ringfence.errors import BackupError
 
 MANIFEST_SUFFIX = ".manifest.json"
+MARKS_SUFFIX = ".marks.json"
 _MANIFEST_LIMIT_BYTES = 512 << 20
 """Far above any honest manifest (12 MB for 5,000 tables); a planted file of any size is not read."""
 _STAGING = ".staging-"
@@ -32,10 +36,12 @@ _GOING = ".going"
 
 @dataclass(frozen=True, kw_only=True)
 class BackupStore:
-    """``directory`` holds the pairs (`.backups`), ``copies`` a copy of each manifest outside the work tree."""
+    """``directory`` holds the pairs (`.backups`), ``copies`` a copy of each manifest outside the work tree; ``key``
+    seals manifests and marks."""
 
     directory: Path
     copies: Path
+    key: bytes = field(repr=False)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -53,6 +59,7 @@ class BackupStore:
         with files.lock(self.directory / ".lock", purpose="making a backup"):
             self._finish_publications()
             self._finish_removals()
+            self._restore_copies()
             for leftover in self.directory.glob(f"{_STAGING}*"):
                 if leftover.is_dir() and not leftover.is_symlink():
                     shutil.rmtree(leftover)
@@ -82,7 +89,7 @@ class BackupStore:
     def publish(self, staged: Path, manifest: Manifest) -> Entry:
         """Give a finished dump its name, and then its manifest. Nothing of that name is ever replaced."""
         dump = self.directory / manifest.file
-        data = manifest.encode()
+        data = seal.sealed(manifest.encode(), self.key)
         try:
             files.write_atomic(self._coming(manifest.id), data)
             files.publish(staged, dump)
@@ -109,7 +116,9 @@ class BackupStore:
             return ()
         known = {".lock"}
         for entry in self.entries():
-            known |= {entry.manifest_path.name} | ({entry.dump_path.name} if entry.dump_path else set())
+            known |= {entry.manifest_path.name, f"{entry.id}{MARKS_SUFFIX}"} | (
+                {entry.dump_path.name} if entry.dump_path else set()
+            )
         return tuple(
             sorted(p.name for p in self.directory.iterdir() if p.name not in known and not p.name.startswith(_STAGING))
         )
@@ -123,23 +132,29 @@ class BackupStore:
         copy, data = _bytes(self._copy(name)) or _bytes(self._coming(name)), _bytes(path)
         if data is None:
             return found.failing("its manifest is gone" if copy is not None else "no such backup")
-        if copy is None:
-            return found.failing("there is no copy of its manifest in the state directory, so it was not made here")
+        problem = _why_not_believed(data, copy, self.key)
+        if problem:
+            return found.failing(problem)
         try:
-            # Only the copy is ever parsed: what stands in the work tree may have been put there by anybody.
-            manifest = model.decode(copy, name=path.name)
+            # Only what is sealed or equals the copy is ever parsed: anybody may have put a file into the work tree.
+            manifest = model.decode(data, name=path.name)
         except BackupError as error:
             return found.failing(error.message)
         dump = self.directory / manifest.file
-        found = Entry(id=name, manifest=manifest, manifest_path=path, dump_path=dump, problem=None)
-        problem = _problem(manifest, dump, name, data, copy)
+        found = Entry(
+            id=name, manifest=manifest, manifest_path=path, dump_path=dump, problem=None, marks=self._read_marks(name)
+        )
+        problem = _problem(manifest, dump, name)
         return found.failing(problem) if problem else found
 
     def newest(self) -> Entry:
-        """The newest backup that has no visible problem. Raises BackupError (5) where there is none."""
+        """The newest backup without a visible problem; never one that was taken of a damaged production.
+
+        Raises BackupError (5) where there is none.
+        """
         entries = self.entries()
         for entry in entries:
-            if entry.problem is None:
+            if entry.problem is None and not entry.is_evidence:
                 return entry
         if entries:
             told = "; ".join(f"{e.id}: {e.problem}" for e in entries[:5])
@@ -156,12 +171,56 @@ class BackupStore:
             raise BackupError(f"backup {plain}: {entry.problem}", hint="'ringfence backup list' shows what there is")
         return entry
 
-    def rotate(self, *, keep: int, needed: Collection[str] = ()) -> retention.Rotation:
-        """Remove what the rules no longer keep. Call it only after the new backup is in place."""
-        decision = retention.rotate(self.entries(), keep=keep, needed=needed)
+    def rotate(self, *, keep: int, needed: Mapping[str, str] | None = None) -> retention.Rotation:
+        """Remove what the rules no longer keep. Call it only after the new backup is in place.
+
+        ``needed`` are ids that must stay, with the reason. Before anything goes, the newest proven backup is read: its
+        size says nothing about its bytes, and what goes may go only because that one is good.
+        """
+        entries = list(self.entries())
+        while True:
+            decision = retention.rotate(entries, keep=keep, needed=needed or {})
+            anchor = retention.newest_proven(entries) if decision.remove else None
+            if anchor is None or self._is_intact(anchor):
+                break
+            entries[entries.index(anchor)] = anchor.failing("its dump is damaged: its SHA-256 is not the manifest's")
         for name in decision.remove:
             self._remove(name)
+            crashpoint("backup.removed")
         return decision
+
+    def mark(self, name: str, change: Callable[[Marks], Marks]) -> Marks:
+        """Change what is known about a backup; written to the state directory, and beside the backup for its loss.
+
+        Raises BackupError (5) where there is no such backup or nothing can be written.
+        """
+        entry = self.entry(name)
+        if entry.manifest is None:
+            raise BackupError(f"backup {name}: {entry.problem}", hint="'ringfence backup list' shows what there is")
+        marks = change(entry.marks)
+        data = marking.encode(name, marks, self.key)
+        try:
+            for directory in (self.copies, self.directory):
+                files.write_atomic(directory / f"{name}{MARKS_SUFFIX}", data)
+        except OSError as error:
+            raise BackupError(f"cannot mark backup {name}: {error.strerror or error}") from error
+        return marks
+
+    def _read_marks(self, name: str) -> Marks:
+        own = _bytes(self.copies / f"{name}{MARKS_SUFFIX}")
+        beside = _bytes(self.directory / f"{name}{MARKS_SUFFIX}")
+        for data in (own, beside):
+            marks = marking.decode(data, name, self.key) if data is not None else None
+            if marks is not None:
+                return marks
+        return replace(marking.NONE, unreadable=own is not None)
+
+    def _is_intact(self, entry: Entry) -> bool:
+        assert entry.manifest is not None and entry.dump_path is not None
+        try:
+            return files.sha256_file(entry.dump_path) == entry.manifest.sha256
+        except OSError:
+            return False
 
     def _remove(self, name: str) -> None:
         # The copy is renamed first: it says that the removal was ours, so that whoever finds half of it finishes it.
@@ -188,12 +247,34 @@ class BackupStore:
         for partial in self.copies.glob(".*.partial"):
             partial.unlink()
 
+    def _restore_copies(self) -> None:
+        """Copies that are missing (the run state was lost) come from manifests whose seal is valid; marks without any
+        backup (it was removed while it was being marked) go."""
+        for path in self.directory.glob(f"*{MANIFEST_SUFFIX}"):
+            name = path.name.removesuffix(MANIFEST_SUFFIX)
+            entry = self.entry(name)
+            data = _bytes(path)
+            if entry.manifest is None or data is None or os.path.lexists(self._copy(name)):
+                continue
+            if seal.state(data, self.key) == "valid":
+                files.write_atomic(self._copy(name), data)
+        for marks in self.copies.glob(f"*{MARKS_SUFFIX}"):
+            name = marks.name.removesuffix(MARKS_SUFFIX)
+            if not any(os.path.lexists(p) for p in (self._copy(name), self._going(name), self._manifest(name))):
+                marks.unlink()
+
     def _finish_removals(self) -> None:
         for going in sorted(self.copies.glob(f"*{_GOING}")):
             manifest = _read_quietly(going)
             if manifest is None or self._going(manifest.id) != going:
                 continue
-            for path in (self._manifest(manifest.id), self.directory / manifest.file):
+            marks = f"{manifest.id}{MARKS_SUFFIX}"
+            for path in (
+                self._manifest(manifest.id),
+                self.directory / manifest.file,
+                self.directory / marks,
+                self.copies / marks,
+            ):
                 with contextlib.suppress(FileNotFoundError):
                     path.unlink()
             files.fsync_directory(self.directory)
@@ -219,11 +300,29 @@ class BackupStore:
         return self.copies / f"{name}{_GOING}"
 
 
-def _problem(manifest: Manifest, dump: Path, name: str, data: bytes, copy: bytes) -> str | None:
+def _why_not_believed(data: bytes, copy: bytes | None, key: bytes) -> str | None:
+    """Why a manifest is not what was written here, or None.
+
+    A valid seal is enough, whatever became of the copy. An equal copy is enough where the seal says nothing: it is of
+    another key (the key was lost) or there is none (an earlier version made it).
+    """
+    state = seal.state(data, key)
+    if (copy == data and state != "broken") or (
+        state == "valid" and (copy is None or seal.state(copy, key) != "valid")
+    ):
+        return None
+    if copy is not None and copy != data:
+        return "its manifest differs from the copy in the state directory: it was altered or swapped"
+    if state == "another key":
+        return "its manifest is sealed with another key, and there is no copy of it in the state directory"
+    if state == "broken":
+        return "its seal does not fit its manifest: it was altered"
+    return "its manifest has no seal, and there is no copy of it in the state directory, so it was not made here"
+
+
+def _problem(manifest: Manifest, dump: Path, name: str) -> str | None:
     if manifest.id != name or manifest.file != f"{name}.dump":
         return "its manifest is that of another backup"
-    if copy != data:
-        return "its manifest differs from the copy in the state directory: it was altered"
     try:
         info = os.lstat(dump)
     except FileNotFoundError:

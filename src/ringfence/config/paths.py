@@ -33,6 +33,11 @@ class Paths:
         return self.config_directory / "pgpass"
 
     @property
+    def seal_key(self) -> Path:
+        """The key that manifests are sealed with: needed where backups are to be believed without the state."""
+        return self.config_directory / "seal.key"
+
+    @property
     def runs(self) -> Path:
         """One directory per run."""
         return self.state_directory / "runs"

@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from ringfence.postgres import capability, queries
-from ringfence.postgres.connection import Connection
+from ringfence.postgres.connection import Connection, one_value
 
 _NAME_BYTES = 63
 
@@ -20,6 +20,22 @@ def exists(connection: Connection, database: str) -> bool:
     """Whether the server has a database of that name."""
     query = "SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s"
     return connection.execute(query, (database,)).fetchone() is not None
+
+
+def oid_of(connection: Connection, database: str) -> int | None:
+    """The oid by which the server knows a database whatever it is called; None where there is none of that name."""
+    row = connection.execute("SELECT oid FROM pg_catalog.pg_database WHERE datname = %s", (database,)).fetchone()
+    return int(row[0]) if row else None
+
+
+def size_bytes(connection: Connection, database: str) -> int:
+    """How much room a database takes on its server, as far as the server has written it."""
+    return int(one_value(connection, sql.SQL("SELECT pg_catalog.pg_database_size(%s::pg_catalog.name)"), (database,)))
+
+
+def close_to_others(connection: Connection, database: str) -> None:
+    """Let only superusers into a database from now on: one that is kept to be looked at is not to be worked in."""
+    connection.execute(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT 0").format(sql.Identifier(database)))
 
 
 def beside(database: str, purpose: str) -> str:
@@ -98,12 +114,19 @@ def drop(connection: Connection, database: str) -> None:
 
 
 def swap(
-    connection: Connection, *, current: str, replacement: str, aside: str, in_transaction: Callable[[], None]
+    connection: Connection,
+    *,
+    current: str,
+    replacement: str,
+    aside: str,
+    in_transaction: Callable[[], None],
+    between: Callable[[], None] = lambda: None,
 ) -> None:
     """Put ``replacement`` in the place of ``current`` and keep the old one as ``aside``.
 
     Both renames are one transaction, so that the name always leads to a whole database; ``in_transaction`` runs in it
-    first, with the names still as they were (to write stamps). Sessions in both databases are ended.
+    first, with the names still as they were (to write stamps), ``between`` after the first rename (to show that nobody
+    sees it). Sessions in both databases are ended.
     """
 
     def rename() -> None:
@@ -111,6 +134,7 @@ def swap(
             in_transaction()
             if exists(connection, current):
                 _rename(connection, current, aside)
+                between()
             _rename(connection, replacement, current)
 
     _without_sessions(connection, [current, replacement], rename)

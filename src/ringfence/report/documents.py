@@ -72,7 +72,13 @@ def backups(
         "schema": SCHEMA,
         "backups": [
             (backup(e.manifest, directory) if e.manifest else {"id": e.id})
-            | {"problem": e.problem, "reason": told.get(e.id)}
+            | {
+                "problem": e.problem,
+                "reason": told.get(e.id),
+                "proven": e.is_proven,
+                "proven_by": e.marks.proven_by,
+                "pinned": e.marks.pinned_at is not None,
+            }
             for e in entries
         ],
         "foreign": list(foreign),

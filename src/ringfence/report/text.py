@@ -108,7 +108,7 @@ def backups(
     if not entries:
         return Text(f"no backup in {directory}; 'ringfence backup create' makes one")
     told = {k.id: k.reason for k in reasons}
-    table = columns("backup", "made (UTC)", "size", "tables", "", right=(2, 3))
+    table = columns("backup", "made (UTC)", "size", "tables", "proven", "", right=(2, 3))
     for entry in entries:
         manifest = entry.manifest
         table.add_row(
@@ -116,6 +116,7 @@ def backups(
             manifest.created_at.strftime("%Y-%m-%d %H:%M:%S") if manifest else "",
             files.bytes_text(manifest.size_bytes) if manifest else "",
             str(len(manifest.baseline.get("tables", []))) if manifest else "",
+            Text("yes", style="green") if entry.is_proven else Text("no", style="yellow" if manifest else "dim"),
             Text(entry.problem, style="red") if entry.problem else Text(told.get(entry.id, "goes next"), style="dim"),
         )
     rest = [Text(f"  no backup, left alone: {one_line(name)}", style="yellow") for name in foreign]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from ringfence import clock, files
 from ringfence.backup import dump as dumps
 from ringfence.backup import model
-from ringfence.backup.model import Entry, Kept, Manifest
+from ringfence.backup.model import Entry, Kept, Manifest, Purpose
 from ringfence.backup.store import BackupStore
 from ringfence.errors import BackupError, IdentityError
 from ringfence.integrity import baseline, observe, wal_mark
@@ -19,11 +19,15 @@ from ringfence.integrity.model import Observation, TableName
 from ringfence.integrity.observe import Snapshot
 from ringfence.integrity.state_rules import kind_of, why_unreadable
 from ringfence.journal import reader
+from ringfence.postgres import databases
 from ringfence.postgres.connection import ConnectError, QueryError
 from ringfence.postgres.programs import ClientPrograms
+from ringfence.redact import one_line
 from ringfence.workflow import proven
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import STEP_TIMEOUT_S, Project
+
+NOT_CLOSED = "the baseline of a run that is not closed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +42,15 @@ class Created:
     seconds: float
 
 
-def create_backup(project: Project, *, issue: str | None, progress: Progress, needed: Collection[str] = ()) -> Created:
-    """Make a backup of production. ``needed`` are ids that rotation must leave.
+def create_backup(
+    project: Project,
+    *,
+    issue: str | None,
+    progress: Progress,
+    needed: Mapping[str, str] | None = None,
+    purpose: Purpose = "regular",
+) -> Created:
+    """Make a backup of production. ``needed`` are ids that rotation must leave, with the reason.
 
     Raises BackupError (5), BusyError (4) when another backup is being made, IdentityError (7) when the database is
     not stamped as this project's production. Older backups are untouched unless the new one is in place.
@@ -47,9 +58,9 @@ def create_backup(project: Project, *, issue: str | None, progress: Progress, ne
     started = clock.monotonic_s()
     try:
         with project.store.writing():
-            created = _create(project, project.store, issue, progress)
+            created = _create(project, project.store, issue, purpose, progress)
             rotation = project.store.rotate(keep=project.settings.backup.keep, needed=needed)
-            _release_wal(project, created[0].id, needed)
+            _release_wal(project, created[0].id, [i for i, why in (needed or {}).items() if why == NOT_CLOSED])
     except (ConnectError, QueryError) as error:
         raise BackupError(f"backup not made: {error.message}", hint=error.hint) from error
     except OSError as error:
@@ -68,7 +79,7 @@ def create_backup(project: Project, *, issue: str | None, progress: Progress, ne
 
 
 def _create(
-    project: Project, store: BackupStore, issue: str | None, progress: Progress
+    project: Project, store: BackupStore, issue: str | None, purpose: Purpose, progress: Progress
 ) -> tuple[Entry, Manifest, Observation]:
     target = project.target("production")
     with proven.production(project):
@@ -111,6 +122,8 @@ def _create(
             server_version_num=snapshot.identity.server_version_num,
             program_version=f"{programs.major}.{programs.minor}",
             baseline=baseline.to_json(observation),
+            purpose=purpose,
+            database_bytes=databases.size_bytes(snapshot.connection, target.database),
         )
         return store.publish(staged, manifest), manifest, observation
 
@@ -185,10 +198,33 @@ def _require_space(project: Project, store: BackupStore) -> None:
         )
 
 
-def needed_baselines(project: Project) -> frozenset[str]:
-    """Backups that rotation must leave: the baselines of runs that are open or stand as a HALT."""
+def needed_baselines(project: Project) -> dict[str, str]:
+    """Backups that rotation must leave, with the reason: the baselines of runs that are open or stand as a HALT, and
+    that of the last run that passed, which is the last that production was seen to equal."""
     runs = reader.read_runs(project.paths.state_directory)
-    return frozenset(r.backup for r in runs if r.backup is not None and (r.is_open or r.is_halted))
+    last = next((r.backup for r in runs if r.backup is not None and r.outcome == "passed"), None)
+    needed = {last: "the baseline of the last run that passed"} if last else {}
+    for run in runs:
+        if run.backup is not None and (run.is_open or run.is_halted):
+            needed[run.backup] = NOT_CLOSED
+    return needed
+
+
+def record_proof(project: Project, entry: Entry, *, by: str) -> None:
+    """Note that a restore of this backup was compared and found equal."""
+    now = clock.utc_now()
+    project.store.mark(entry.id, lambda marks: marks.proven(now, by))
+
+
+def pin(project: Project, name: str, *, reason: str) -> None:
+    """Keep a backup until it is unpinned. Raises BackupError (5) where there is no such backup."""
+    now = clock.utc_now()
+    project.store.mark(name, lambda marks: marks.pinned(now, one_line(reason)[:200]))
+
+
+def unpin(project: Project, name: str) -> None:
+    """Leave a backup to the rules again. Raises BackupError (5) where there is no such backup."""
+    project.store.mark(name, lambda marks: marks.unpinned())
 
 
 def verify_backup(project: Project, name: str | None, progress: Progress) -> Entry:

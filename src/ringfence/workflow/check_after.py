@@ -14,7 +14,7 @@ from ringfence.journal import reader
 from ringfence.journal.model import RunState
 from ringfence.postgres import identity
 from ringfence.redact import one_line, quote_ident
-from ringfence.workflow import backup, checklist, context, proven, reference
+from ringfence.workflow import backup, checklist, context, proven, rebuild
 from ringfence.workflow.checklist import Line
 from ringfence.workflow.project import Project
 from ringfence.workflow.verify import Verified
@@ -65,7 +65,7 @@ def test_reflects_changes(project: Project) -> Iterable[Line]:
     if stamp.baseline is None:
         yield checklist.not_yet(name, text, f"{one_line(target.database)} was not made from a backup yet")
         return
-    before = reference.baseline_of(project.store.get(stamp.baseline))
+    before = rebuild.baseline_of(project.store.get(stamp.baseline))
     with observe.open_snapshot(target) as snapshot:
         after = observe.observe(snapshot, before.seeds, workers=project.workers)
     changed = differing(before, after)

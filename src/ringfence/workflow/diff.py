@@ -21,7 +21,7 @@ from ringfence.integrity.rowdiff import Side, key_columns
 from ringfence.integrity.rowvalues import TableDifference, read_difference, read_whole
 from ringfence.postgres.connection import ConnectError, QueryError
 from ringfence.redact import one_line
-from ringfence.workflow import reference, rows
+from ringfence.workflow import rebuild, rows
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
 
@@ -52,7 +52,7 @@ def diff(project: Project, name: str | None, *, tables: Sequence[str], limit: in
     """
     started = clock.monotonic_s()
     entry = project.store.get(name)
-    before = reference.baseline_of(entry)
+    before = rebuild.baseline_of(entry)
     try:
         with observe.open_snapshot(project.target("production")) as snapshot:
             known = {d.table for d in before.tables} | {t.name for t in snapshot.tables}

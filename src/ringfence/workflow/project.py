@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ringfence import files
+from ringfence.backup import seal
 from ringfence.backup.store import BackupStore
 from ringfence.config.load import load
 from ringfence.config.model import Settings
@@ -33,6 +34,7 @@ class Project:
     paths: Paths
     programs: tuple[Programs, ...]
     environ: Mapping[str, str] = field(repr=False)
+    seal_key: bytes = field(repr=False)
 
     @property
     def name(self) -> str:
@@ -42,7 +44,7 @@ class Project:
     @property
     def store(self) -> BackupStore:
         """The backups of production."""
-        return BackupStore(directory=self.paths.backups, copies=self.paths.manifests)
+        return BackupStore(directory=self.paths.backups, copies=self.paths.manifests, key=self.seal_key)
 
     @property
     def workers(self) -> int:
@@ -106,4 +108,11 @@ def open_project(config: Path | None, *, start: Path, environ: Mapping[str, str]
     paths = paths_for(settings, environ)
     for directory in (paths.config_directory, paths.state_directory, paths.runs, paths.manifests):
         files.ensure_private_directory(directory)
-    return Project(settings=settings, paths=paths, programs=program_sets.find_programs(), environ=dict(environ))
+    key = seal.load_or_make_key(paths.seal_key)
+    return Project(
+        settings=settings,
+        paths=paths,
+        programs=program_sets.find_programs(),
+        environ=dict(environ),
+        seal_key=key,
+    )

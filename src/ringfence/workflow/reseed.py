@@ -10,7 +10,7 @@ from ringfence.errors import EmptyTestDatabaseError, RestoreError
 from ringfence.integrity.model import Observation
 from ringfence.postgres import databases, identity, queries
 from ringfence.postgres.connection import ConnectError, Connection, QueryError, connect, one_value
-from ringfence.workflow import reference, testserver
+from ringfence.workflow import rebuild, reference, testserver
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
 
@@ -39,7 +39,7 @@ def reseed(project: Project, name: str | None, *, fresh_start: bool, progress: P
     """
     started = clock.monotonic_s()
     entry = project.store.get(name)
-    before = reference.baseline_of(entry)
+    before = rebuild.baseline_of(entry)
     try:
         with testserver.admin(project, before) as admin:
             _require_tables(project, admin, fresh_start)
@@ -61,7 +61,7 @@ def prove_backup(project: Project, entry: Entry, progress: Progress) -> None:
 
     Raises as `reseed` does. The test database is not touched.
     """
-    before = reference.baseline_of(entry)
+    before = rebuild.baseline_of(entry)
     try:
         with testserver.admin(project, before) as admin:
             reference.make(project, admin, entry, progress)
@@ -94,7 +94,7 @@ def _replace(project: Project, admin: Connection, entry: Entry, before: Observat
     incoming = _copy(project, admin, source or reference.make(project, admin, entry, progress), progress)
     what = f"the copy of the reference of {entry.id}"
     try:
-        reference.require_equal(project, incoming, before, what=what)
+        rebuild.require_equal(project, project.target("test").on(incoming), before, what=what)
     except RestoreError:
         if not reused:
             raise
@@ -102,7 +102,7 @@ def _replace(project: Project, admin: Connection, entry: Entry, before: Observat
         reused = False
         databases.drop(admin, incoming)
         incoming = _copy(project, admin, reference.make(project, admin, entry, progress), progress)
-        reference.require_equal(project, incoming, before, what=what)
+        rebuild.require_equal(project, project.target("test").on(incoming), before, what=what)
     aside = testserver.new_name(admin, project, "replaced")
 
     def stamp_both() -> None:

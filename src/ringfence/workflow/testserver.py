@@ -15,6 +15,7 @@ from typing import Literal
 from psycopg import sql
 
 from ringfence import clock
+from ringfence.engines.model import EnvironmentName
 from ringfence.errors import BusyError, IdentityError
 from ringfence.integrity.model import Observation
 from ringfence.postgres import databases, identity, queries
@@ -22,7 +23,8 @@ from ringfence.postgres.connection import Connection, one_value
 from ringfence.workflow import proven
 from ringfence.workflow.project import Project
 
-Purpose = Literal["reference", "incoming", "replaced"]
+Purpose = Literal["reference", "incoming", "replaced", "restoring", "damaged"]
+"""The last two are on production's server: what a restore makes, and what it puts aside."""
 
 TURN_WAIT_S = 60
 _TURN = 0x52696E6766656E63  # "Ringfenc": one advisory lock for all that makes databases on a test server
@@ -67,11 +69,14 @@ def own(connection: Connection, project: Project, purpose: Purpose) -> tuple[str
     return tuple(r[0] for r in rows)
 
 
-def new_name(connection: Connection, project: Project, purpose: Purpose) -> str:
-    """A free database name that says what it is for."""
-    name = databases.beside(project.database("test"), purpose)
+def new_name(
+    connection: Connection, project: Project, purpose: Purpose, *, environment: EnvironmentName = "test"
+) -> str:
+    """A free database name on an environment's server that says what it is for."""
+    database = project.database(environment)
+    name = databases.beside(database, purpose)
     while databases.exists(connection, name):
-        name = databases.beside(project.database("test"), f"{purpose}_{secrets.token_hex(3)}")
+        name = databases.beside(database, f"{purpose}_{secrets.token_hex(3)}")
     return name
 
 

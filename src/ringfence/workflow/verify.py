@@ -19,7 +19,7 @@ from ringfence.integrity.rowdiff import Side
 from ringfence.postgres import queries
 from ringfence.postgres.connection import ConnectError, QueryError, connect
 from ringfence.redact import one_line
-from ringfence.workflow import reference, testserver, wal_sources
+from ringfence.workflow import rebuild, reference, testserver, wal_sources
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
 
@@ -48,7 +48,7 @@ def verify(project: Project, name: str | None, *, progress: Progress, full: bool
     """
     started = clock.monotonic_s()
     entry = project.store.get(name)
-    before = reference.baseline_of(entry)
+    before = rebuild.baseline_of(entry)
     try:
         comparison = _compare(project, entry, before, progress, full=full)
     except (ConnectError, QueryError, psycopg.Error) as error:

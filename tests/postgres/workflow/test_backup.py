@@ -105,7 +105,7 @@ def test_rotation_follows_the_number_and_not_the_clock(stage: Stage, monkeypatch
     monkeypatch.setattr(clock, "utc_now", lambda: real() - dt.timedelta(days=400))
     second = backup(stage)
     assert second.removed == ()
-    third = backup(stage, needed=(first,))
+    third = backup(stage, needed={first: "the baseline of a run"})
     assert third.removed == () and {k.id: k.reason for k in third.kept}[first].startswith("the baseline of a run")
     monkeypatch.setattr(clock, "utc_now", real)
     fourth = backup(stage)

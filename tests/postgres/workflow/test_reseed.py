@@ -19,7 +19,7 @@ from ringfence.integrity.compare import differing
 from ringfence.integrity.model import Observation
 from ringfence.postgres import databases
 from ringfence.postgres.connection import PINNED_SETTINGS, connect
-from ringfence.workflow import environments, reference
+from ringfence.workflow import environments, rebuild
 from ringfence.workflow.backup import Created, create_backup
 from ringfence.workflow.reseed import Reseeded, prove_backup, reseed
 
@@ -300,7 +300,7 @@ def test_a_restore_that_differs_changes_nothing(seeded: tuple[Stage, Created], m
         with psycopg.connect(target.conninfo(), autocommit=True) as connection:  # type: ignore[attr-defined]
             connection.execute("UPDATE public.item SET words = 'wrong' WHERE id = 3")
 
-    monkeypatch.setattr(reference, "restore", badly)
+    monkeypatch.setattr(rebuild, "restore", badly)
     with pytest.raises(
         RestoreError, match=r'differs from the baseline in 1 places: rows of "public"\."item"'
     ) as caught:

@@ -12,6 +12,7 @@ from ringfence import files
 from ringfence.backup.model import Entry, Manifest
 from ringfence.backup.store import BackupStore
 
+KEY = b"k" * 32
 START = dt.datetime(2026, 11, 22, tzinfo=dt.UTC)
 
 
@@ -22,8 +23,8 @@ class Stage:
     store: BackupStore
 
     @classmethod
-    def at(cls, path: Path) -> Stage:
-        return cls(store=BackupStore(directory=path / "backups", copies=path / "state" / "manifests"))
+    def at(cls, path: Path, key: bytes = KEY) -> Stage:
+        return cls(store=BackupStore(directory=path / "backups", copies=path / "state" / "manifests", key=key))
 
     def manifest(self, name: str, data: bytes, **changes: Any) -> Manifest:
         sequence = changes.pop("sequence", None)

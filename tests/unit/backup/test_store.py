@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -14,8 +15,9 @@ from typing import Any
 
 import pytest
 from tests.cases.drivers import python_as
-from tests.unit.backup.stage import Stage
+from tests.unit.backup.stage import START, Stage
 
+from ringfence.backup import seal
 from ringfence.backup.model import backup_id
 from ringfence.errors import BackupError, BusyError
 
@@ -186,6 +188,32 @@ def both(stage: Stage, **changes: Any) -> None:
     stage.manifest_file("b1").write_bytes(stage.copy("b1").read_bytes())
 
 
+def edited(stage: Stage) -> bytes:
+    """One digit of the manifest is another one; the seal stands as it was."""
+    path = stage.manifest_file("b1")
+    path.write_bytes(path.read_bytes().replace(b'"sequence": 2', b'"sequence": 3'))
+    return path.read_bytes()
+
+
+def unsealed(stage: Stage) -> None:
+    document = json.loads(stage.manifest_file("b1").read_bytes())
+    del document["seal"]
+    stage.manifest_file("b1").write_text(json.dumps(document, indent=1) + "\n")
+
+
+def by_another(stage: Stage) -> None:
+    document = json.loads(stage.manifest_file("b1").read_bytes())
+    del document["seal"]
+    data = (json.dumps(document, indent=1) + "\n").encode()
+    stage.manifest_file("b1").write_bytes(seal.sealed(data, b"x" * 32))
+
+
+def older(stage: Stage) -> None:
+    """A manifest that was sealed here once, of the same id, for other bytes."""
+    manifest = stage.manifest("b1", b"other b")
+    stage.manifest_file("b1").write_bytes(seal.sealed(manifest.encode(), stage.store.key))
+
+
 def instead(path: Path, make: Callable[[Path], object]) -> None:
     path.unlink()
     make(path)
@@ -205,9 +233,11 @@ WRONGS: list[tuple[str, Callable[[Stage], object], str]] = [
     ("manifest longer", lambda s: os.truncate(s.manifest_file("b1"), 100_000), "it was altered"),
     ("baseline edited", lambda s: altered(s.manifest_file("b1"), baseline={}), "it was altered"),
     ("file edited", lambda s: altered(s.manifest_file("b1"), file="b0.dump"), "it was altered"),
-    ("copy gone", lambda s: s.copy("b1").unlink(), "no copy of its manifest in the state directory"),
-    ("copy edited", lambda s: altered(s.copy("b1"), sequence=99), "it was altered"),
-    ("copy torn", lambda s: os.truncate(s.copy("b1"), 100), "manifest b1.manifest.json is not readable"),
+    ("an older one in its place", lambda s: older(s), "it was altered or swapped"),
+    ("seal and copy gone", lambda s: (unsealed(s), s.copy("b1").unlink()), "has no seal, and there is no copy"),
+    ("edited, copy gone", lambda s: (edited(s), s.copy("b1").unlink()), "its seal does not fit its manifest"),
+    ("edited, copy too", lambda s: s.copy("b1").write_bytes(edited(s)), "its seal does not fit its manifest"),
+    ("sealed by another", lambda s: (by_another(s), s.copy("b1").unlink()), "is sealed with another key"),
     ("both of another", lambda s: both(s, id="b0"), "its manifest is that of another backup"),
     ("both to another", lambda s: both(s, file="b0.dump"), "its manifest is that of another backup"),
 ]
@@ -228,13 +258,79 @@ def test_what_was_done_to_a_backup_is_named(stage: Stage, do: Callable[[Stage], 
     assert stage.store.newest().id == "b2" and "b1" in stage.problems()
 
 
+@pytest.mark.parametrize(
+    "lose",
+    [
+        lambda s: s.copy("b1").unlink(),
+        lambda s: altered(s.copy("b1"), sequence=99),
+        lambda s: os.truncate(s.copy("b1"), 100),
+    ],
+    ids=["gone", "edited", "torn"],
+)
+def test_the_key_is_enough_where_the_copies_are_lost(stage: Stage, lose: Callable[[Stage], object]) -> None:
+    stage.make("b0", "b1")
+    lose(stage)
+    assert stage.problems() == {"b1": None, "b0": None}
+    assert stage.store.get("b1").sequence == 2
+    stage.make("b2")
+    assert stage.problems() == {"b2": None, "b1": None, "b0": None}
+
+
+def test_copies_are_made_again_after_the_state_was_lost(stage: Stage) -> None:
+    stage.make("b0", "b1")
+    stage.store.mark("b0", lambda marks: marks.pinned(START, "for ever"))
+    shutil.rmtree(stage.store.copies)
+    assert stage.store.next_sequence() == 3
+    stage.make("b2", "b3", keep=1)
+    assert stage.copy("b0").read_bytes() == stage.manifest_file("b0").read_bytes()
+    assert list(stage.problems()) == ["b3", "b0"], "a pin outlives the run state"
+
+
+def test_the_copies_are_enough_where_the_key_is_lost(stage: Stage, tmp_path: Path) -> None:
+    stage.make("b0", "b1")
+    assert Stage.at(tmp_path, key=b"n" * 32).problems() == {"b1": None, "b0": None}
+
+
+def test_marks_are_believed_only_with_their_seal(stage: Stage) -> None:
+    stage.make("b0", "b1")
+    stage.store.mark("b0", lambda marks: marks.proven(START, "a test"))
+    assert stage.store.entry("b0").is_proven and not stage.store.entry("b1").is_proven
+    marks = stage.store.directory / "b0.marks.json"
+    assert stage.store.foreign() == () and mode(marks) == 0o600
+    (stage.store.copies / "b1.marks.json").write_bytes(marks.read_bytes())
+    found = stage.store.entry("b1")
+    assert not found.is_proven and found.marks.unreadable, "moved from another backup"
+    stage.make("b2", keep=1)
+    assert list(stage.problems()) == ["b2", "b1", "b0"], "what may be pinned does not go"
+    with pytest.raises(BackupError, match="no such backup"):
+        stage.store.mark("b9", lambda marks: marks.unpinned())
+
+
+def test_planted_marks_do_nothing(stage: Stage) -> None:
+    stage.make("b0", "b1")
+    (stage.store.directory / "b0.marks.json").write_text('{"id": "b0", "pinned_at": "2026-11-22T00:00:00Z"}')
+    assert not stage.store.entry("b0").marks.unreadable
+    stage.make("b2", keep=1)
+    assert stage.names() == ["b2.dump", "b2.manifest.json"]
+
+
+def test_a_damaged_proven_backup_is_no_reason_to_let_an_older_one_go(stage: Stage) -> None:
+    """The size is the same, so no look shows it; before anything goes, the newest proven one is read."""
+    stage.make("good", "rotten", "b2", "b3")
+    for name in ("good", "rotten"):
+        stage.store.mark(name, lambda marks: marks.proven(START, "a test"))
+    stage.dump("rotten").write_bytes(b"DUMP rotten")
+    stage.make("b4", keep=2)
+    assert "good" in stage.problems() and "b2" not in stage.problems()
+
+
 def test_a_backup_that_was_brought_from_elsewhere_is_not_one_of_ours(stage: Stage, tmp_path: Path) -> None:
-    other = Stage.at(tmp_path / "other")
+    other = Stage.at(tmp_path / "other", key=b"o" * 32)
     other.make("b1")
     with stage.store.writing():
         for path in (other.dump("b1"), other.manifest_file("b1")):
             (stage.store.directory / path.name).write_bytes(path.read_bytes())
-    assert "was not made here" in str(stage.store.entry("b1").problem)
+    assert "sealed with another key" in str(stage.store.entry("b1").problem)
 
 
 def test_none_that_can_be_used_is_said_with_every_reason(stage: Stage) -> None:
@@ -281,7 +377,7 @@ def test_a_directory_that_cannot_be_written_is_a_backup_error() -> None:
         from ringfence.backup.store import BackupStore
         from ringfence.errors import BackupError
         try:
-            with BackupStore(directory=Path("/usr/backups"), copies=Path("/usr/copies")).writing():
+            with BackupStore(directory=Path("/usr/backups"), copies=Path("/usr/copies"), key=b"").writing():
                 print("not reached")
         except BackupError as error:
             print(error.message, error.exit_code)
@@ -298,7 +394,7 @@ def test_a_second_writer_is_busy(stage: Stage) -> None:
         import sys
         from pathlib import Path
         from ringfence.backup.store import BackupStore
-        with BackupStore(directory=Path(sys.argv[1]), copies=Path(sys.argv[2])).writing():
+        with BackupStore(directory=Path(sys.argv[1]), copies=Path(sys.argv[2]), key=b"").writing():
             print("ready", flush=True)
             sys.stdin.readline()
         """

@@ -1,4 +1,4 @@
-"""``backup create``, ``list`` and ``verify``."""
+"""``backup create``, ``list``, ``verify``, ``pin`` and ``unpin``."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from ringfence.workflow import reseed as reseeding
 from ringfence.workflow.issue import find_issue
 
 Which = Annotated[str | None, typer.Argument(metavar="[ID]", help="The backup; the newest when left out.")]
+
+Named = Annotated[str, typer.Argument(metavar="ID", help="The backup; 'ringfence backup list' shows them.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -40,6 +42,8 @@ def register(app: typer.Typer) -> None:
             "6  its restore differs",
         )
     )(verify)
+    group.command(epilog=exits("0  it stays until it is unpinned", "2  usage", "5  there is no such backup"))(pin)
+    group.command(epilog=exits("0  left to the rules again", "2  usage", "5  there is no such backup"))(unpin)
     app.add_typer(group, name="backup")
 
 
@@ -91,3 +95,24 @@ def verify(
         f"{entry.id}: {size}, SHA-256 and archive are sound{', its restore is equal' if restore else ''}"
     )
     session.end({"schema": documents.SCHEMA, "backup": entry.id, "sound": True, "restored": restore})
+
+
+def pin(
+    id_: Named,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why it is to be kept.")] = "by hand",
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """Keep a backup whatever rotation says, until it is unpinned. It does not take the place of another one."""
+    session = begin(as_json=json, config=config)
+    work.pin(session.project, id_, reason=reason)
+    session.console.show(f"{id_} is pinned: {reason}")
+    session.end({"schema": documents.SCHEMA, "backup": id_, "pinned": True, "reason": reason})
+
+
+def unpin(id_: Named, json: Json = False, config: Config = None) -> None:
+    """Leave a backup to rotation again. Nothing is removed now; the next backup's rotation decides."""
+    session = begin(as_json=json, config=config)
+    work.unpin(session.project, id_)
+    session.console.show(f"{id_} is not pinned any more")
+    session.end({"schema": documents.SCHEMA, "backup": id_, "pinned": False})
