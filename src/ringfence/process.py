@@ -319,3 +319,14 @@ def describe(pid: int) -> str:
         return str(pid)
     words = raw.replace(b"\0", b" ").decode("utf-8", "replace").strip()
     return f"{pid} ({redact(one_line(words))[:120]})" if words else str(pid)
+
+
+def attach(
+    argv: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path, pass_fds: Sequence[int] = ()
+) -> subprocess.Popen[bytes]:
+    """Start a program on the caller's own terminal, input and output, for a person. Raises `ProgramError`."""
+    line = tuple(str(a) for a in argv)
+    try:
+        return subprocess.Popen(line, env=dict(env), cwd=cwd, pass_fds=tuple(pass_fds))
+    except OSError as error:
+        raise ProgramError(f"cannot start {line[0]}: {error.strerror or error}") from error

@@ -78,6 +78,7 @@ class Project:
     name: str = "inventory"
     kept: dict[str, tuple[int, str]] = field(default_factory=dict)
     begin: str = ""
+    sandbox: str = "none"
 
     # ── places ──
 
@@ -388,6 +389,8 @@ class Project:
         for environment, port in (("production", 4546), ("test", 2346)):
             assert f"db_port = {port}\n" in text
             text = text.replace(f"db_port = {port}\n", f"db_port = {self.ports[environment]}\n")
+        # Most tests are about what is found after an agent was not held in; tests of the sandbox switch it on.
+        text = text.replace('mode = "auto"', f'mode = "{self.sandbox}"')
         self.config.write_text(text)
         (self.base / "ringfence.toml.init").write_text(text)
 

@@ -30,6 +30,7 @@ EXIT_STATUSES: Mapping[tuple[str, ...], set[str]] = {
     ("runs",): {"0", "2"},
     ("report",): {"0", "2"},
     ("resolve",): {"0", "2", "4"},
+    ("sandbox",): {"0", "2", "7"},
 }
 """What DESIGN section 4 says that each command may end with."""
 

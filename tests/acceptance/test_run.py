@@ -71,6 +71,7 @@ def test_a_failing_agent_still_leads_to_verification(shop):
         "backup done",
         "reseed done",
         "checklist done",
+        "sandbox skipped",
         "agent scout done",
         "agent build failed",
         "verify done",

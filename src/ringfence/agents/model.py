@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol, TypedDict
 
 from ringfence.errors import UsageError
 
@@ -35,6 +37,53 @@ class TestAccess:
     user: str
     password: str = field(repr=False)
     web_port: int
+
+
+class Ended(TypedDict):
+    """How an agent ended, as seen from inside what it was enclosed in; ``late`` counts what it left running."""
+
+    exit_status: int | None
+    signal: int | None
+    error: str | None
+    late: int
+
+
+class Enclosed(Protocol):
+    """A command made ready to run inside: the words to start, with which variables and descriptors.
+
+    ``processes`` says that the processes inside are a world of their own, which ends as a whole.
+    """
+
+    @property
+    def command(self) -> tuple[str, ...]: ...
+    @property
+    def environment(self) -> Mapping[str, str]: ...
+    @property
+    def pass_fds(self) -> tuple[int, ...]: ...
+    @property
+    def processes(self) -> bool: ...
+
+    def begin(self) -> str | None:
+        """To be called once, right after the start: let it go on. Why it cannot, or None."""
+        ...
+
+    def ended(self) -> Ended | None:
+        """How the command ended; None where that is not known from inside."""
+        ...
+
+    def refused(self) -> tuple[str, ...]:
+        """The destinations that it asked for and was refused."""
+        ...
+
+
+class Enclosure(Protocol):
+    """What holds an agent in. The room that has one does not know agents, and this one does not know it."""
+
+    def enter(
+        self, command: Sequence[str], *, environment: Mapping[str, str], directory: Path
+    ) -> AbstractContextManager[Enclosed]:
+        """A command for inside, for as long as the block lasts."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)

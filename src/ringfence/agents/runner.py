@@ -19,7 +19,7 @@ from typing import IO, cast
 
 from ringfence import clock, process
 from ringfence.agents import leftovers, supervisor
-from ringfence.agents.model import AgentResult, AgentSpec, Outcome
+from ringfence.agents.model import AgentResult, AgentSpec, Enclosed, Enclosure, Ended, Outcome
 from ringfence.agents.output import OutputFilter
 from ringfence.agents.record import OutputFile
 
@@ -42,6 +42,7 @@ class _Watch:
     timed_out: bool = False
     output_bytes: int = 0
     heard: bytearray = field(default_factory=bytearray)
+    refused: tuple[str, ...] = ()
 
 
 def run_agent(
@@ -55,12 +56,14 @@ def run_agent(
     secrets: Iterable[str] = (),
     stop: Callable[[], str | None] | None = None,
     grace_s: float = GRACE_S,
+    enclosure: Enclosure | None = None,
 ) -> AgentResult:
     """Run an agent and return how it ended; the output file is closed when this returns or raises.
 
     ``on_text`` gets the filtered output, whole lines, without the limit that the file has. ``stop`` is asked about five
     times a second; a reason ends the agent at once. ``grace_s`` is what an agent has between SIGTERM and SIGKILL when
-    its time is up. An exception, Ctrl-C too, first ends the agent and everything below it.
+    its time is up. ``enclosure`` is what holds it in. An exception, Ctrl-C too, first ends the agent and everything
+    below it.
     """
     started_at, started_s = clock.utc_now(), clock.monotonic_s()
     filter_ = OutputFilter(secrets)
@@ -80,6 +83,7 @@ def run_agent(
                 on_text=on_text,
                 stop=stop,
                 grace_s=grace_s,
+                enclosure=enclosure,
             )
     except BaseException as error:
         why = "interrupted" if isinstance(error, KeyboardInterrupt) else f"the tool failed: {type(error).__name__}"
@@ -87,6 +91,8 @@ def run_agent(
         raise
     seconds = clock.monotonic_s() - started_s
     outcome, exit_code, reasons = verdict(watch, reason, spec.timeout_s)
+    if watch and watch.refused:
+        reasons = (*reasons, f"the sandbox refused connections to {', '.join(watch.refused)}")
     written = output.close(outcome, seconds=seconds, reasons=reasons)
     return AgentResult(
         name=spec.name,
@@ -171,6 +177,7 @@ def _run(
     on_text: Callable[[str], None],
     stop: Callable[[], str | None] | None,
     grace_s: float,
+    enclosure: Enclosure | None,
 ) -> tuple[_Watch | None, str | None]:
     """Start, watch, end. Returns what was seen, or why nothing was started."""
 
@@ -182,19 +189,25 @@ def _run(
     with contextlib.ExitStack() as stack:
         near, far = socket.socketpair()
         stack.enter_context(near)
+        enclosed: Enclosed | None = None
+        if enclosure is not None:
+            enclosed = stack.enter_context(enclosure.enter(command, environment=environment, directory=worktree))
         with far, _prompt_file(prompt) as stdin:
             try:
                 child = process.stream(
-                    _supervised(command, far.fileno(), grace_s, spec.timeout_s),
-                    env=environment,
+                    _supervised(command, enclosed, far.fileno(), grace_s, spec.timeout_s),
+                    env=enclosed.environment if enclosed else environment,
                     cwd=worktree,
                     stdin=stdin,
-                    pass_fds=[far.fileno()],
+                    pass_fds=[far.fileno(), *(enclosed.pass_fds if enclosed else ())],
                 )
             except process.ProgramError as error:
                 return None, error.message
         watch = _Watch(child=child, control=near, environment=environment)
         try:
+            problem = enclosed.begin() if enclosed else None
+            if problem is not None:
+                return None, problem
             chunks = _chunks(watch, timeout_s=spec.timeout_s, stop=stop, grace_s=grace_s)
             with contextlib.closing(chunks):
                 for data in chunks:
@@ -203,16 +216,36 @@ def _run(
             pass_on(filter_.finish())
         finally:
             _end(watch)
+        if enclosed is not None:
+            watch.report = seen_from_inside(watch.report, enclosed.ended(), enclosed.processes)
+            watch.refused = enclosed.refused()
     return watch, None
 
 
-def _supervised(command: tuple[str, ...], control: int, grace_s: float, timeout_s: float) -> list[str]:
+def seen_from_inside(
+    report: supervisor.Report | None, ended: Ended | None, processes: bool
+) -> supervisor.Report | None:
+    """The supervisor's report of a sandbox as one of the agent in it.
+
+    Where the sandbox as a whole was ended, what the supervisor killed are its own parts, not what the agent left.
+    """
+    if report is None or not processes:
+        return report
+    if ended is None:
+        return {**report, "late": 0}
+    return {**report, **ended}
+
+
+def _supervised(
+    command: tuple[str, ...], enclosed: Enclosed | None, control: int, grace_s: float, timeout_s: float
+) -> list[str]:
     """The supervisor's command line. Its own limit is the second line: a terminal that blocks must not stretch time."""
     limit_s = timeout_s + grace_s + 5
+    wrapped, pass_fds = (enclosed.processes, enclosed.pass_fds) if enclosed else (False, ())
     return [
         *(sys.executable, "-I", "-S", str(Path(supervisor.__file__).resolve())),
-        *(str(control), str(grace_s), str(limit_s), "--"),
-        *command,
+        *(str(control), str(grace_s), str(limit_s), "1" if wrapped else "0", ",".join(map(str, pass_fds)), "--"),
+        *(enclosed.command if enclosed else command),
     ]
 
 

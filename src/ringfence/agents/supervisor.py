@@ -1,9 +1,11 @@
 """The process between the tool and an agent: when the agent ends, everything it started ends too.
 
-Started as ``python -I -S supervisor.py CONTROL_FD GRACE_S LIMIT_S -- PROGRAM [ARGUMENT…]`` in the agent's directory
-and environment. It stands apart from the rest of the product: it uses the standard library only, starts a program
-itself (`process.py` cannot: the work is done in a process of its own), and nothing that lies in the work tree or in
-``PYTHON*`` variables is imported (``-I``), nor a ``.pth`` file of an environment (``-S``).
+Started as ``python -I -S supervisor.py CONTROL_FD GRACE_S LIMIT_S WRAPPED FD,… -- PROGRAM [ARGUMENT…]`` in the agent's
+directory and environment. The descriptors are the program's; WRAPPED is 1 where the program is a sandbox around the
+agent, which must outlive a polite end of what is in it. It stands apart from the rest of the product: it uses the
+standard library only, starts a program itself (`process.py` cannot: the work is done in a process of its own), and
+nothing that lies in the work tree or in ``PYTHON*`` variables is imported (``-I``), nor a ``.pth`` file of an
+environment (``-S``).
 
 Why it exists: ending a process group leaves those that called setsid() (measured: the late write happened). This
 process is a *child subreaper*: whatever loses its parent below it becomes its child, however often it forked. Nothing
@@ -121,8 +123,11 @@ def send(process: Process, sign: int) -> bool:
 class Supervisor:
     """One agent and everything below it. Owns the right to reap: nothing else in this process waits for children."""
 
-    def __init__(self, control: socket.socket, *, grace_s: float, limit_s: float) -> None:
+    def __init__(
+        self, control: socket.socket, *, grace_s: float, limit_s: float, wrapped: bool, pass_fds: tuple[int, ...]
+    ) -> None:
         self._control = control
+        self._wrapped, self._pass_fds = wrapped, pass_fds
         self._grace_s = grace_s
         self._time_up = time.monotonic() + limit_s
         self._kill_at: float | None = None
@@ -161,10 +166,12 @@ class Supervisor:
                 os._exit(127)
 
         try:
-            child = subprocess.Popen(command, start_new_session=True, preexec_fn=tie)
+            child = subprocess.Popen(command, start_new_session=True, preexec_fn=tie, pass_fds=self._pass_fds)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             return f"cannot start {command[0]}: {getattr(error, 'strerror', None) or error}"
         self._agent = child.pid
+        for descriptor in self._pass_fds:
+            os.close(descriptor)
         child.returncode = 0  # `_reap` waits for it; Popen must not
         return None
 
@@ -216,7 +223,8 @@ class Supervisor:
         if not self._subreaper:
             self._signal_group(signal.SIGTERM)
         for process in descendants(os.getpid()) if self._subreaper else ():
-            send(process, signal.SIGTERM)
+            if not (self._wrapped and process.pid == self._agent):
+                send(process, signal.SIGTERM)
 
     def _reap(self) -> bool:
         """Take the status of every child that has ended; True when there is no child at all any more."""
@@ -302,8 +310,14 @@ def main(arguments: list[str]) -> None:
     control = socket.socket(fileno=int(arguments[0]))
     control.setblocking(False)
     os.set_inheritable(control.fileno(), False)
-    supervisor = Supervisor(control, grace_s=float(arguments[1]), limit_s=float(arguments[2]))
-    report = supervisor.run(arguments[4:])
+    supervisor = Supervisor(
+        control,
+        grace_s=float(arguments[1]),
+        limit_s=float(arguments[2]),
+        wrapped=arguments[3] == "1",
+        pass_fds=tuple(int(word) for word in arguments[4].split(",") if word),
+    )
+    report = supervisor.run(arguments[6:])
     with contextlib.suppress(OSError):
         control.setblocking(True)
         control.sendall(json.dumps(report).encode() + b"\n")

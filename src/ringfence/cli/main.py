@@ -25,6 +25,7 @@ from ringfence.cli.commands import (
     roles,
     run,
     runs,
+    sandbox,
     verify,
 )
 from ringfence.cli.console import Console
@@ -47,7 +48,7 @@ app = typer.Typer(
     "compares production with its baseline when they stop, and lets nothing be committed or pushed when it differs.",
     epilog="Begin with 'ringfence demo', or in your own project with 'ringfence init' and 'ringfence up'.",
 )
-for room in (demo, init, environments, check, guard, roles, backup, reseed, restore, verify, diff, run, runs):
+for room in (demo, init, environments, check, guard, roles, backup, reseed, restore, verify, diff, run, runs, sandbox):
     room.register(app)
 
 

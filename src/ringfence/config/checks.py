@@ -44,6 +44,7 @@ def across(document: Mapping[str, Any], root: Path) -> list[Mistake]:
         *_tables_twice(document),
         *_agents_twice(document),
         *_push_without_commit(document),
+        *_ports_of_production(document),
     ]
 
 
@@ -156,3 +157,11 @@ def _push_without_commit(document: Mapping[str, Any]) -> Iterator[Mistake]:
     git = section(document, "git")
     if git.get("push") is True and git.get("commit") is False:
         yield Mistake(key="git.push", text="true needs git.commit = true; without a commit there is nothing to push")
+
+
+def _ports_of_production(document: Mapping[str, Any]) -> Iterator[Mistake]:
+    ports = section(document, "sandbox").get("allow_ports")
+    for key in ("db_port", "web_port"):
+        port = section(document, "production").get(key)
+        if isinstance(ports, list) and type(port) is int and port in ports:
+            yield Mistake(key="sandbox.allow_ports", text=f"{port} is production.{key}; agents must not reach it")

@@ -82,6 +82,7 @@ def parse(data: bytes, found_at: Path) -> Settings:
         verify=valid.verify,
         diff=valid.diff,
         workflow=valid.workflow,
+        sandbox=valid.sandbox,
         git=valid.git,
         github=valid.github,
         roles=valid.roles,

@@ -31,6 +31,7 @@ from ringfence.redact import one_line
 
 EngineName = Literal["embedded", "docker", "server"]
 RuleKind = Literal["exact", "append-only", "ignore"]
+SandboxMode = Literal["auto", "bwrap", "landlock", "none"]
 RULE_KINDS: tuple[RuleKind, ...] = ("exact", "append-only", "ignore")
 ENGINES: tuple[EngineName, ...] = ("embedded", "docker", "server")
 
@@ -41,6 +42,7 @@ APP_RIGHTS = ("SELECT", "INSERT", "UPDATE")
 _DOCKER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}")
 _IMAGE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._/:@-]{0,254}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_HOST = re.compile(r"(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _VARIABLES_OF_THE_TOOL = frozenset({"DATABASE_URL", "TEST_DATABASE_URL", "TEST_BASE_URL"})
 
 
@@ -188,6 +190,21 @@ def _made_rule(kind: str, reason: str) -> TableRule:
     raise ValueError(f"there is no rule {one_line(kind[:40])!r}; there are exact, append-only and ignore")
 
 
+def _host(value: str) -> str:
+    name, _, port = value.partition(":")
+    if not _HOST.fullmatch(name) or (":" in value and not (port.isdecimal() and 0 < int(port) < 65536)):
+        raise ValueError(
+            f"{one_line(value[:80])!r} is not a host; it is written as api.example.com, *.example.com or name:8443"
+        )
+    return value
+
+
+def _place(value: str) -> str:
+    if "\0" in value or not value.startswith(("/", "~/")) or ".." in PurePosixPath(value).parts:
+        raise ValueError(f"{one_line(value[:200])!r} is not a place; write an absolute path, or one below ~/")
+    return value
+
+
 Port = Annotated[int, AfterValidator(_port)]
 Database = Annotated[str, AfterValidator(checked_database)]
 Role = Annotated[str, AfterValidator(checked_role)]
@@ -294,6 +311,21 @@ class Workflow(_Section):
     pass_environment: Annotated[tuple[Annotated[str, AfterValidator(_variable)], ...], Field(strict=False)] = ()
 
 
+class Sandbox(_Section):
+    """What holds the agents in, and what it lets through besides the test environment.
+
+    ``auto`` takes the strongest layer that holds on this machine and refuses to run agents where none does; ``none`` is
+    only ever written by a person. Paths are absolute, or begin with ``~/``.
+    """
+
+    mode: SandboxMode = "auto"
+    allow_hosts: Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], Field(strict=False)] = ()
+    allow_ports: Annotated[tuple[Port, ...], Field(strict=False)] = ()
+    allow_read: Annotated[tuple[Annotated[str, AfterValidator(_place)], ...], Field(strict=False)] = ()
+    allow_write: Annotated[tuple[Annotated[str, AfterValidator(_place)], ...], Field(strict=False)] = ()
+    hide: Annotated[tuple[Annotated[str, AfterValidator(_place)], ...], Field(strict=False)] = ()
+
+
 class Git(_Section):
     """What happens to the agents' work after production was found unchanged."""
 
@@ -380,6 +412,7 @@ class Document(_Section):
     verify: Verify = Verify()
     diff: Diff = Diff()
     workflow: Workflow = Workflow()
+    sandbox: Sandbox = Sandbox()
     git: Git = Git()
     github: Github = Github()
     roles: Roles = Roles()
@@ -405,6 +438,7 @@ class Settings:
     verify: Verify
     diff: Diff
     workflow: Workflow
+    sandbox: Sandbox
     git: Git
     github: Github
     roles: Roles

@@ -55,6 +55,7 @@ def initial_config(
             _diff(),
             _verify(SEED_TABLES if seed else ()),
             _workflow(),
+            _sandbox(),
             _git(push),
         )
     )
@@ -185,6 +186,18 @@ pass_environment = []
 
 # The agents, in the order in which they run; each gets its prompt on standard input. 'ringfence run' needs one.
 {agents}"""
+
+
+def _sandbox() -> str:
+    return """\
+[sandbox]
+# What holds the agents in: "auto" is the strongest that works on this machine. "none" is for you to write, if you must.
+mode = "auto"
+# Reached over https besides the model's own API.
+allow_hosts = ["registry.npmjs.org", "pypi.org", "files.pythonhosted.org"]
+# allow_ports = [6379]             # other services of the test environment on this machine
+# allow_read = ["~/tools"]         # agents see the work tree, the system and their own settings, and nothing else
+# hide = ["/usr/local/etc/app"]"""
 
 
 def _git(push: bool) -> str:

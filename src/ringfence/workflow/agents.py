@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from ringfence import clock
 from ringfence.agents import record
-from ringfence.agents.environment import agent_environment
+from ringfence.agents.environment import AgentEnvironment, agent_environment
 from ringfence.agents.model import AgentResult, AgentSpec, TestAccess
 from ringfence.agents.prompt import agent_prompt
 from ringfence.agents.record import OutputFile
@@ -16,6 +16,8 @@ from ringfence.errors import ConfigError
 from ringfence.journal.log import Journal
 from ringfence.postgres import programs as program_sets
 from ringfence.postgres import target
+from ringfence.sandbox.launch import Sandbox
+from ringfence.workflow import enclosure
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
 
@@ -48,6 +50,41 @@ def access(project: Project) -> TestAccess:
     )
 
 
+def environment_of(
+    project: Project, agent: str, environ: Mapping[str, str], *, run_id: str, issue: str | None
+) -> AgentEnvironment:
+    """The variables of an agent. In a sandbox they also say who commits, because no file of the home does."""
+    enclosed = project.settings.sandbox.mode != "none"
+    identity = enclosure.git_identity(project.settings.root, environ) if enclosed else {}
+    return agent_environment(
+        {**environ, **identity},
+        access(project),
+        programs_directory=program_sets.choose(project.programs).directory,
+        pass_through=(*project.settings.workflow.pass_environment, *identity),
+        agent=agent,
+        run_id=run_id,
+        issue=issue,
+    )
+
+
+def _enclose(project: Project, journal: Journal, progress: Progress, environ: Mapping[str, str]) -> Sandbox | None:
+    """The sandbox of this run, proven before the first agent; on record with what was tried."""
+    with journal.step("sandbox") as step:
+        progress.say("trying to get out of the sandbox")
+        environment = environment_of(project, "probe", environ, run_id=journal.run_id, issue=journal.state.issue)
+        chosen = enclosure.choose(project, environment.variables, environ)
+        if chosen is None:
+            step.finish("skipped", '[sandbox] mode = "none": nothing keeps the agents from what you can reach')
+            return None
+        step.note(chosen.proof.summary())
+        for gap in chosen.proof.gaps:
+            step.note(f"gap: {gap}")
+        for proof in chosen.rejected:
+            step.note(f"{proof.layer} does not hold here: {', '.join(proof.failures()[:3])}")
+        progress.say(chosen.proof.summary())
+        return chosen.sandbox
+
+
 def run_agents(
     project: Project, journal: Journal, *, text: str, progress: Progress, environ: Mapping[str, str] = os.environ
 ) -> tuple[AgentResult, ...]:
@@ -56,13 +93,14 @@ def run_agents(
     Every agent is on record before the next begins. Nothing here decides about production: the verification follows
     whatever happened.
     """
+    sandbox = _enclose(project, journal, progress, environ)
     results: list[AgentResult] = []
     previous: list[tuple[str, str]] = []
     started = clock.monotonic_s()
     for agent in project.settings.workflow.agents:
         spec = AgentSpec(name=agent.name, command=agent.command, timeout_s=agent.timeout_s)
         with journal.step(f"agent {spec.name}") as step:
-            result = _run_one(project, journal, spec, text, previous, progress, environ)
+            result = _run_one(project, journal, spec, text, previous, progress, environ, sandbox)
             results.append(result)
             journal.agent(result.to_json())
             for reason in result.reasons:
@@ -91,17 +129,10 @@ def _run_one(
     previous: list[tuple[str, str]],
     progress: Progress,
     environ: Mapping[str, str],
+    sandbox: Sandbox | None,
 ) -> AgentResult:
     issue, test = journal.state.issue, access(project)
-    environment = agent_environment(
-        environ,
-        test,
-        programs_directory=program_sets.choose(project.programs).directory,
-        pass_through=project.settings.workflow.pass_environment,
-        agent=spec.name,
-        run_id=journal.run_id,
-        issue=issue,
-    )
+    environment = environment_of(project, spec.name, environ, run_id=journal.run_id, issue=issue)
     for dropped in environment.dropped:
         progress.say(f"{spec.name}: {dropped.name} is not passed on: {dropped.reason}")
     secrets = (*environment.secrets(), *(e.password for e in target.read_passfile(project.paths.pgpass)))
@@ -116,6 +147,7 @@ def _run_one(
     )
     return run_agent(
         spec,
+        enclosure=sandbox,
         environment=environment.variables,
         prompt=agent_prompt(text, issue=issue, agent=spec.name, previous=previous, access=test),
         worktree=project.settings.root,

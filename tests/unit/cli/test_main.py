@@ -13,7 +13,22 @@ from ringfence.cli import main
 from ringfence.errors import RingfenceError
 
 COMMANDS = (
-    *("demo", "init", "up", "down", "status", "reseed", "verify", "run", "pre", "post", "runs", "report", "resolve"),
+    *(
+        "demo",
+        "init",
+        "up",
+        "down",
+        "status",
+        "reseed",
+        "verify",
+        "run",
+        "pre",
+        "post",
+        "runs",
+        "report",
+        "resolve",
+        "sandbox",
+    ),
     *("backup create", "backup list", "backup verify"),
 )
 
