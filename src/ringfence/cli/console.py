@@ -53,8 +53,9 @@ class _Screen(RichConsole):
 class Console:
     """Implements the workflow's Progress. ``as_json`` keeps stdout for the one object."""
 
-    def __init__(self, *, as_json: bool) -> None:
+    def __init__(self, *, as_json: bool, data_on_stdout: bool = False) -> None:
         self.as_json = as_json
+        self.data_on_stdout = data_on_stdout
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a terminal that has no ✓ must not end a run
@@ -66,7 +67,7 @@ class Console:
     @property
     def people(self) -> _Screen:
         """Where text for people goes."""
-        return self._err if self.as_json else self._out
+        return self._err if self.as_json or self.data_on_stdout else self._out
 
     @contextlib.contextmanager
     def working(self, label: str) -> Iterator[None]:
@@ -119,6 +120,10 @@ class Console:
         finally:
             if moving is not None:
                 moving.start()
+
+    def data(self, text: str) -> None:
+        """A piece of what the command is there to print, for another program to read."""
+        self._out.write_plain(text)
 
     def result(self, document: Mapping[str, Any]) -> None:
         """The one object on stdout, where ``--json`` was given."""

@@ -20,6 +20,7 @@ from ringfence.cli.commands import (
     environments,
     guard,
     init,
+    repair,
     reseed,
     restore,
     roles,
@@ -48,7 +49,23 @@ app = typer.Typer(
     "compares production with its baseline when they stop, and lets nothing be committed or pushed when it differs.",
     epilog="Begin with 'ringfence demo', or in your own project with 'ringfence init' and 'ringfence up'.",
 )
-for room in (demo, init, environments, check, guard, roles, backup, reseed, restore, verify, diff, run, runs, sandbox):
+for room in (
+    demo,
+    init,
+    environments,
+    check,
+    guard,
+    roles,
+    backup,
+    reseed,
+    restore,
+    verify,
+    diff,
+    repair,
+    run,
+    runs,
+    sandbox,
+):
     room.register(app)
 
 

@@ -64,10 +64,10 @@ class Session:
         raise typer.Exit(exit_code)
 
 
-def begin(*, as_json: bool, config: Path | None) -> Session:
-    """Read the settings and open the project."""
+def begin(*, as_json: bool, config: Path | None, data_on_stdout: bool = False) -> Session:
+    """Read the settings and open the project. ``data_on_stdout`` keeps all that is for people away from stdout."""
     project = open_project(config, start=Path.cwd(), environ=os.environ)
-    return Session(console=Console(as_json=as_json), project=project)
+    return Session(console=Console(as_json=as_json, data_on_stdout=data_on_stdout), project=project)
 
 
 def exits(*lines: str) -> str:

@@ -93,7 +93,7 @@ def read_whole(side: Side, *, created: bool, rows: int, key: tuple[str, ...], li
     query = sql.SQL("SELECT {} FROM ONLY {} LIMIT {}").format(
         _list(columns), sql.Identifier(name.schema, name.name), sql.Literal(limit)
     )
-    found = [dict(zip(columns, row[1:], strict=True)) for row in _texts(side, query)]
+    found = [dict(zip(columns, row[1:], strict=True)) for row in texts(side, query)]
     change: Change = "insert" if created else "delete"
     counts: dict[Change, int] = {"insert": 0, "update": 0, "delete": 0, change: rows}
     return TableDifference(
@@ -140,7 +140,7 @@ def rows_at(side: Side, columns: Sequence[str], places: Sequence[str]) -> Mappin
     query = sql.SQL("SELECT {} FROM ONLY {} WHERE ctid = ANY ({}::pg_catalog.tid[])").format(
         _list(columns), sql.Identifier(name.schema, name.name), sql.Literal(list(places))
     )
-    found = {str(row[0]): dict(zip(columns, row[1:], strict=True)) for row in _texts(side, query)}
+    found = {str(row[0]): dict(zip(columns, row[1:], strict=True)) for row in texts(side, query)}
     missing = set(places) - found.keys()
     if missing:
         raise QueryError(f"table {name.name}: {len(missing)} rows are not where the snapshot had them")
@@ -162,7 +162,7 @@ def _list(columns: Sequence[str]) -> sql.Composed:
     return sql.SQL(", ").join(sql.Identifier(c) for c in ("ctid", *columns))
 
 
-def _texts(side: Side, query: sql.Composed) -> Iterator[tuple[str | None, ...]]:
+def texts(side: Side, query: sql.Composed) -> Iterator[tuple[str | None, ...]]:
     """The rows of a query as the server sent them. Bytes that are no UTF-8 (SQL_ASCII) survive as surrogates."""
     try:
         result = side.connection.execute(query).pgresult

@@ -17,6 +17,7 @@ from ringfence.workflow.after import Ended
 from ringfence.workflow.backup import Created
 from ringfence.workflow.diff import Diffed
 from ringfence.workflow.overview import Overview
+from ringfence.workflow.repair import Repaired
 from ringfence.workflow.reseed import Reseeded
 from ringfence.workflow.verify import Verified
 
@@ -190,5 +191,35 @@ def diffed(result: Diffed, masks: Sequence[ColumnName]) -> dict[str, Any]:
         if result.other is None
         else [{"kind": o.kind, "object": o.object, "before": o.before, "after": o.after} for o in result.other],
         "compared": result.compared,
+        "seconds": round(result.seconds, 3),
+    }
+
+
+def repaired(result: Repaired, script: str | None) -> dict[str, Any]:
+    """``repair``: what is or was done to each table, what is not repaired, and the verification that followed."""
+    plan = result.plan
+    return {
+        "schema": SCHEMA,
+        "baseline": result.backup,
+        "applied": result.applied is not None,
+        "tables": [
+            {
+                "schema": t.facts.name.schema,
+                "name": t.facts.name.name,
+                "set_back": t.count("change back", "replace"),
+                "put_back": t.count("put back"),
+                "removed": t.count("remove"),
+                "staying": len(t.staying),
+            }
+            for t in plan.tables
+        ],
+        "sequences": [
+            {"schema": s.schema, "name": s.name, "was": s.was, "becomes": s.last_value} for s in plan.sequences
+        ],
+        "overwritten": result.applied.overwritten if result.applied else 0,
+        "not_repaired": list(plan.remains),
+        "evidence": str(result.evidence.dump_path) if result.evidence else None,
+        "sql": script,
+        "verified": verify.as_json(result.verified) if result.verified else None,
         "seconds": round(result.seconds, 3),
     }
