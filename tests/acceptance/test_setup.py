@@ -60,6 +60,7 @@ def test_init_writes_the_numbers_of_the_strategy(empty):
         "backup-production.sh": "ringfence backup create",
         "reseed-test-database.sh": "ringfence reseed",
         "verify-production-integrity.sh": "ringfence verify",
+        "setup-database-roles.sh": "ringfence roles apply",
     }
     for name, command in scripts.items():
         script = empty.root / "scripts" / name

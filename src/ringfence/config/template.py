@@ -18,6 +18,7 @@ _AGENTS = ("scout-and-plan", "build", "test-and-cleanup")
 _SCRIPTS = (
     ("backup-production.sh", "backup create", "Take a proven backup of production and record its baseline."),
     ("reseed-test-database.sh", "reseed", "Make the test database anew from a backup (99: it was unexpectedly empty)."),
+    ("setup-database-roles.sh", "roles apply", "Make the app role of production what it is to be: no way to delete."),
     ("verify-production-integrity.sh", "verify", "Compare production with its baseline (3: it differs)."),
 )
 

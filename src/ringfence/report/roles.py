@@ -12,6 +12,8 @@ from rich.text import Text
 from ringfence.findings import Finding, by_severity
 from ringfence.redact import one_line
 from ringfence.report import findings
+from ringfence.report.documents import SCHEMA
+from ringfence.roles.apply import Applied
 from ringfence.roles.audit import Audited
 
 _SHOWN_WHOLE = 2
@@ -33,6 +35,39 @@ def audited(result: Audited) -> RenderableType:
             parts.append(Text(f"          and for: {', '.join(rest)}", style="dim"))
     parts.append(Text(_conclusion(result), style="bold red" if result.critical else "bold"))
     return Group(*parts)
+
+
+def apply_document(result: Applied) -> dict[str, Any]:
+    """``roles apply``: the statements, each with its reason and its way back."""
+    return {
+        "schema": SCHEMA,
+        "applied": not result.dry_run,
+        "statements": [
+            {"sql": s.shown, "why": s.why, "undo": s.undo, "database": s.database} for s in result.statements
+        ],
+        "password_made": result.password_made and not result.dry_run,
+    }
+
+
+def applied(result: Applied) -> RenderableType:
+    """The plan as SQL: what can be pasted into psql, reasons and ways back as remarks."""
+    if not result.statements:
+        return Text("roles are as declared; nothing to do", style="bold green")
+    parts: list[RenderableType] = []
+    for statement in result.statements:
+        where = f" (in database {statement.database})" if statement.database else ""
+        parts.append(Text(f"-- {one_line(statement.why)}{where}", style="dim"))
+        parts.append(Text(f"{_statement_text(statement.shown)};"))
+        if statement.undo and statement.shown.startswith(("REVOKE", "REASSIGN", "DROP", "ALTER ROLE")):
+            parts.append(Text(f"--   the way back: {one_line(statement.undo)}", style="dim"))
+    count = f"{len(result.statements)} statements"
+    said = f"{count}; nothing was done" if result.dry_run else f"{count}, done and read back: roles are as declared"
+    parts.append(Text(said, style="bold"))
+    return Group(*parts)
+
+
+def _statement_text(statement: str) -> str:
+    return "\n".join(one_line(line) for line in statement.split("\n"))
 
 
 def fixes(found: Sequence[Finding]) -> str:

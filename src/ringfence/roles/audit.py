@@ -7,7 +7,6 @@ Rights are followed to the entry that gives them, so that the mending statement 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -18,13 +17,13 @@ from ringfence.errors import RingfenceError
 from ringfence.findings import Finding, Severity
 from ringfence.postgres import capability, queries
 from ringfence.postgres.connection import Connection, error_text
-from ringfence.roles.model import GUARD_SCHEMA, GUARD_TRIGGERS, Policy
+from ringfence.roles import session
+from ringfence.roles.model import Policy
 
 PACKAGE = "ringfence.roles"
 CLUSTER, DATABASE = "audit/cluster", "audit/database"
 _SEVERITIES: Mapping[str, Severity] = {s: s for s in ("critical", "high", "medium", "low", "info")}
 _BELOW: Mapping[Severity, Severity] = {"critical": "low", "high": "low"}
-_STATEMENT_TIMEOUT = "60s"
 
 Opener = Callable[[str], AbstractContextManager[Connection]]
 """Opens a read-only session of the administrator in a database of the cluster."""
@@ -55,7 +54,7 @@ def audit(policy: Policy, open_session: Opener, *, extra: Iterable[Finding] = ()
     databases: list[str] = []
     with open_session(policy.database) as connection:
         superuser = connection.info.parameter_status("is_superuser") == "on"
-        _tell(connection, policy)
+        session.tell(connection, policy)
         found += _role_is_there(connection, policy)
         found += _ask(connection, CLUSTER, prefix="")
         others = connection.execute(queries.load(PACKAGE, "reachable")).fetchall()
@@ -66,7 +65,7 @@ def audit(policy: Policy, open_session: Opener, *, extra: Iterable[Finding] = ()
             continue
         try:
             with open_session(name) as connection:
-                _tell(connection, policy)
+                session.tell(connection, policy)
                 inside = _ask(connection, DATABASE, prefix=f"database {name}: ")
         except RingfenceError as error:
             found.append(_unknown(f"database {name}", error.message))
@@ -86,32 +85,6 @@ def rule_names() -> tuple[str, ...]:
     """Every rule as findings name it."""
     files = (*queries.names(PACKAGE, CLUSTER), *queries.names(PACKAGE, DATABASE))
     return tuple(sorted({f"roles/{f.rsplit('/', 1)[1]}" for f in files}))
-
-
-def _tell(connection: Connection, policy: Policy) -> None:
-    values = {
-        "app": policy.app,
-        "admin": policy.admin,
-        "database": policy.database,
-        "guard": GUARD_SCHEMA,
-        "idle_s": str(policy.idle_s),
-        "contained": "on" if policy.contained else "off",
-        "member_of": _array(policy.member_of),
-        "superusers": _array(policy.superusers),
-        "guards": _array((*GUARD_TRIGGERS, *policy.guards)),
-        "settings": _array([f"{name}={value}" for name, value in policy.settings.items()]),
-    }
-    connection.execute("SELECT pg_catalog.set_config('statement_timeout', %s, false)", (_STATEMENT_TIMEOUT,))
-    for name, value in values.items():
-        connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (f"ringfence.{name}", value))
-    row = connection.execute(queries.load(PACKAGE, "reach")).fetchone()
-    reach = row[0] if row and row[0] else "{0}"
-    connection.execute("SELECT pg_catalog.set_config('ringfence.reach', %s, false)", (reach,))
-
-
-def _array(values: Iterable[str]) -> str:
-    # The text form of a text[]: JSON's escapes of quote and backslash are the same as an array's.
-    return "{" + ",".join(json.dumps(v, ensure_ascii=False) for v in values) + "}"
 
 
 def _role_is_there(connection: Connection, policy: Policy) -> list[Finding]:

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 
 from ringfence.engines.model import EngineStatus, EnvironmentName, Started
 from ringfence.postgres import identity
-from ringfence.postgres.connection import connect
-from ringfence.roles.provision import AppRole, provision_app_role
-from ringfence.workflow import furnish, guard, hold, proven
+from ringfence.workflow import furnish, guard, hold, proven, roles
 from ringfence.workflow.furnish import Consent
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
@@ -98,15 +96,8 @@ def _server_changes(server: Started) -> list[str]:
 
 
 def _furnish_roles(project: Project) -> list[str]:
-    production, target = project.settings.production, project.target("production")
-    role = AppRole(
-        name=production.app_role,
-        admin=production.admin_role,
-        host=target.host,
-        port=target.port,
-        passfile=target.passfile,
-    )
-    with connect(target, read_only=False) as connection:
-        if provision_app_role(connection, role):
-            return [f"made role {production.app_role}: select, insert, update; no delete"]
-    return []
+    applied = roles.provision(project)
+    app = project.settings.production.app_role
+    if any(s.sql.startswith("CREATE ROLE") for s in applied.statements):
+        return [f"made role {app}: select, insert, update; no delete"]
+    return [f"gave role {app} the password that is kept"] if applied.statements else []

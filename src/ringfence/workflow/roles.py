@@ -12,10 +12,13 @@ from ringfence.errors import HaltError
 from ringfence.postgres.connection import ConnectError, connect
 from ringfence.postgres.target import Target
 from ringfence.redact import one_line, quote_ident
+from ringfence.roles import apply as applying
 from ringfence.roles import audit as auditing
+from ringfence.roles.apply import Applied
 from ringfence.roles.audit import Audited
-from ringfence.roles.model import Passwords, Policy
+from ringfence.roles.model import Level, Passwords, Policy
 from ringfence.roles.password_check import password_findings
+from ringfence.workflow import proven
 from ringfence.workflow.project import Project
 
 MOST_NAMED = 5
@@ -71,6 +74,39 @@ def audit_target(target: Target, policy: Policy, passwords: Passwords | None) ->
         with connect(target) as connection:
             extra = password_findings(connection, policy, passwords)
     return auditing.audit(policy, lambda database: connect(target.on(database)), extra=extra)
+
+
+def apply(project: Project, *, level: Level | None = None, dry_run: bool = False) -> Applied:
+    """Make production's roles what ``ringfence.toml`` declares. Raises IdentityError (7) where the database does not
+    carry production's stamp, and ApplyError (7) for a statement that the server refused; nothing is half done then."""
+    policy = policy_of(project)
+    if level is not None:
+        policy = replace(policy, level=level)
+    with proven.production(project):
+        pass
+    return apply_to(project.target("production"), policy, passwords_of(project), dry_run=dry_run)
+
+
+def apply_to(target: Target, policy: Policy, passwords: Passwords, *, dry_run: bool = False) -> Applied:
+    """The same for any database, which counts as production: rights of the database itself, which a restore loses,
+    included. ``target`` is its administrator's. No stamp is asked for: the caller knows what it writes to."""
+    policy = replace(policy, database=target.database)
+    return applying.apply(policy, passwords, lambda d: connect(target.on(d), read_only=False), dry_run=dry_run)
+
+
+def provision(project: Project) -> Applied:
+    """What ``up`` does: the whole declared state where the role is new, else only its password is made to work.
+
+    On a server that somebody else runs nothing is taken from anybody by ``up``: that is `apply`'s, which a person asks
+    for and can look at first.
+    """
+    target = project.target("production")
+    return applying.provision(
+        policy_of(project),
+        passwords_of(project),
+        lambda d: connect(target.on(d), read_only=False),
+        only_give=project.engine("production").kind == "server",
+    )
 
 
 def require_no_way_around(project: Project) -> Audited:

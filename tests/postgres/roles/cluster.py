@@ -56,6 +56,7 @@ class Arena:
     hba: str = ""
     held: list[subprocess.Popen[str]] = field(default_factory=list)
     pristine: frozenset[tuple[str, str, str]] | None = None
+    touched: set[str] = field(default_factory=lambda: set(DATABASES))
 
     @property
     def target(self) -> Target:
@@ -177,10 +178,10 @@ class Arena:
         """Databases from their templates, and the cluster's own state as it was at the beginning."""
         strategy = " STRATEGY file_copy" if self.server.major >= 15 else ""
         self.release()
-        self.configure()
-        with self.admin("postgres") as connection:
-            for name, _ in connection.execute("SELECT gid, database FROM pg_prepared_xacts").fetchall():
+        for name, database in self.rows("SELECT gid, database FROM pg_prepared_xacts", "postgres"):
+            with self.admin(database) as connection:
                 connection.execute(f"ROLLBACK PREPARED '{name}'".encode())
+        self.configure()
         self._drop_subscriptions()
         with self.admin("postgres") as connection:
             connection.execute("SET client_min_messages = error")
@@ -189,14 +190,15 @@ class Arena:
                 for r in connection.execute("SELECT datname FROM pg_database WHERE datname !~ '^(template|postgres)'")
             ]
             for name in existing:
-                if not name.endswith("_pristine"):
+                if not name.endswith("_pristine") and (name in self.touched or name not in DATABASES):
                     connection.execute(
                         psycopg.sql.SQL("DROP DATABASE {} WITH (FORCE)").format(psycopg.sql.Identifier(name))
                     )
             connection.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots")
             self._reset_roles(connection)
-            for name in DATABASES:
+            for name in sorted(self.touched | (set(DATABASES) - set(existing))):
                 connection.execute(f"CREATE DATABASE {name} TEMPLATE {name}_pristine OWNER {ADMIN}{strategy}".encode())
+            self.touched = {"inventory"}
             connection.execute(f"GRANT CONNECT ON DATABASE inventory TO {APP}".encode())
         for name in ("victim.txt", "pwned"):
             with contextlib.suppress(FileNotFoundError):

@@ -108,9 +108,10 @@ def test_the_scripts_of_the_seed_are_one_command_each() -> None:
     assert list(scripts) == [
         "scripts/backup-production.sh",
         "scripts/reseed-test-database.sh",
+        "scripts/setup-database-roles.sh",
         "scripts/verify-production-integrity.sh",
     ]
-    commands = ["backup create", "reseed", "verify"]
+    commands = ["backup create", "reseed", "roles apply", "verify"]
     for text, command in zip(scripts.values(), commands, strict=True):
         first, comment, last = text.splitlines()
         assert (first, comment[:2]) == ("#!/bin/sh", "# ")

@@ -1,4 +1,4 @@
-"""``roles audit``."""
+"""``roles apply`` and ``roles audit``."""
 
 from __future__ import annotations
 
@@ -21,6 +21,13 @@ def register(app: typer.Typer) -> None:
     )
     group.command(
         epilog=exits(
+            "0  the roles are as declared: read back after the last statement (with --dry-run: the plan was shown)",
+            "2  usage or configuration",
+            "7  the database is not stamped as production, or the server refused a statement: nothing was kept",
+        )
+    )(apply)
+    group.command(
+        epilog=exits(
             "0  no finding is high or critical",
             "1  something is high, nothing critical",
             "2  usage or configuration",
@@ -28,6 +35,27 @@ def register(app: typer.Typer) -> None:
         )
     )(audit)
     app.add_typer(group, name="roles")
+
+
+def apply(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the SQL and do nothing.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="The level strict, whatever [roles] level says; see docs/security.md.")
+    ] = False,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """Make the app role of production what ringfence.toml declares; a second time does nothing.
+
+    It may SELECT, INSERT and UPDATE; memberships, ownership, attributes and rights beyond that are taken away, also
+    from PUBLIC and from what will be made later. Every statement that takes something is shown with the one that gives
+    it back. The password is made where there is none and kept in the project's pgpass file.
+    """
+    session = begin(as_json=json, config=config)
+    with session.console.working("reading rights"):
+        result = work.apply(session.project, level="strict" if strict else None, dry_run=dry_run)
+    session.console.show(shown.applied(result))
+    session.end(shown.apply_document(result))
 
 
 def audit(

@@ -1,0 +1,39 @@
+"""A session that knows the policy: it stands in settings, where the queries read it, so each can be run in psql too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+from ringfence.postgres import queries
+from ringfence.postgres.connection import Connection
+from ringfence.roles.model import GUARD_SCHEMA, GUARD_TRIGGERS, Policy
+
+_STATEMENT_TIMEOUT = "60s"
+
+
+def tell(connection: Connection, policy: Policy, *, guards: Sequence[str] | None = None) -> None:
+    """Set ``ringfence.*`` in the session, and which roles the app can reach in this database."""
+    values = {
+        "app": policy.app,
+        "admin": policy.admin,
+        "database": policy.database,
+        "guard": GUARD_SCHEMA,
+        "idle_s": str(policy.idle_s),
+        "contained": "on" if policy.contained else "off",
+        "member_of": _array(policy.member_of),
+        "superusers": _array(policy.superusers),
+        "guards": _array((*GUARD_TRIGGERS, *policy.guards) if guards is None else guards),
+        "settings": _array([f"{name}={value}" for name, value in policy.settings.items()]),
+    }
+    connection.execute("SELECT pg_catalog.set_config('statement_timeout', %s, false)", (_STATEMENT_TIMEOUT,))
+    for name, value in values.items():
+        connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (f"ringfence.{name}", value))
+    row = connection.execute(queries.load("ringfence.roles", "reach")).fetchone()
+    reach = row[0] if row and row[0] else "{0}"
+    connection.execute("SELECT pg_catalog.set_config('ringfence.reach', %s, false)", (reach,))
+
+
+def _array(values: Iterable[str]) -> str:
+    # The text form of a text[]: JSON's escapes of quote and backslash are the same as an array's.
+    return "{" + ",".join(json.dumps(v, ensure_ascii=False) for v in values) + "}"

@@ -1,0 +1,47 @@
+"""`roles` as a user runs it: what is found, what is done, what a run refuses."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+pytestmark = [pytest.mark.postgres, pytest.mark.acceptance]
+
+
+def test_found_mended_and_refused_meanwhile(shop):
+    assert shop.json("roles", "audit")["databases"][0] == "inventory"
+    assert shop.json("roles", "apply") | {"password_made": None} == {
+        "schema": 1,
+        "applied": True,
+        "statements": [],
+        "password_made": None,
+    }
+    shop.sql("production", 'GRANT DELETE ON "SKU" TO PUBLIC')
+    found = shop.json("roles", "audit", code=3)["findings"][0]
+    assert (found["rule"], found["severity"]) == ("roles/table-privilege", "critical")
+    assert found["fix"] == 'REVOKE DELETE ON public."SKU" FROM PUBLIC' and found["evidence"]
+    assert "roles/table-privilege" in shop.refused("pre", "--fresh-start", code=3)
+    planned = shop.json("roles", "apply", "--dry-run")
+    assert planned["applied"] is False
+    (statement,) = planned["statements"]
+    assert statement["sql"] == 'REVOKE DELETE ON TABLE "public"."SKU" FROM PUBLIC'
+    assert statement["undo"] == 'GRANT DELETE ON TABLE "public"."SKU" TO PUBLIC'
+    shop.json("roles", "audit", code=3)
+    assert shop.json("roles", "apply")["statements"] == [statement]
+    shop.json("roles", "audit")
+    assert shop.json("roles", "apply")["statements"] == []
+    said = shop.run("roles", "apply").said
+    assert "nothing to do" in said
+
+
+def test_strict_keeps_what_is_overwritten(shop):
+    done = shop.run("roles", "apply", "--strict")
+    assert "the way back" in done.said and "SCRAM-SHA" not in done.out
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        shop.sql("production", 'UPDATE "SKU" SET id = id + 1', role="inventory_app")
+    shop.sql("production", 'UPDATE "Component" SET notes = code', role="inventory_app")
+    assert shop.sql("production", "SELECT count(*) FROM guard.history") == [(50,)]
+    kept = shop.sql("production", "SELECT old->>'notes', old->>'code' FROM guard.history ORDER BY old->'id' LIMIT 1")
+    assert kept == [(None, "C1")]
+    left = {f["rule"] for f in shop.json("roles", "audit")["findings"]}
+    assert left <= {"roles/sequence-range", "roles/insert-flood"}
