@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import psycopg
 import pytest
+from tests.acceptance.project import INVENTORY, Project, running_project
 
 pytestmark = [pytest.mark.postgres, pytest.mark.acceptance]
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Project]:
+    """A project of its own: its roles are not as they were afterwards."""
+    with running_project(INVENTORY) as project:
+        yield project
 
 
 def test_found_mended_and_refused_meanwhile(shop):
