@@ -20,6 +20,7 @@ from ringfence.cli.commands import (
     environments,
     guard,
     init,
+    lint,
     repair,
     reseed,
     restore,
@@ -52,6 +53,7 @@ app = typer.Typer(
 for room in (
     demo,
     init,
+    lint,
     environments,
     check,
     guard,

@@ -85,6 +85,7 @@ def parse(data: bytes, found_at: Path) -> Settings:
         sandbox=valid.sandbox,
         git=valid.git,
         github=valid.github,
+        lint=valid.lint,
         roles=valid.roles,
         guard=valid.guard,
     )

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ringfence.config.checks import Mistake
-from ringfence.config.model import Agent, Backup, Diff, Document, Git, Github, Production, Test, Verify, Workflow
+from ringfence.config.model import Agent, Backup, Diff, Document, Git, Github, Lint, Production, Test, Verify, Workflow
 from ringfence.redact import one_line, redact
 
 _MODELS: Mapping[tuple[str, ...], type[BaseModel]] = {
@@ -26,6 +26,7 @@ _MODELS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("workflow", "agents"): Agent,
     ("git",): Git,
     ("github",): Github,
+    ("lint",): Lint,
 }
 _WANTED = {
     "int_type": "a whole number",

@@ -402,6 +402,18 @@ class Roles(_Section):
     )
 
 
+def _exclusion(value: str) -> str:
+    if not value.strip():
+        raise ValueError("a reason is needed: 'generated/**' = \"made by the code generator\"")
+    return value.strip()
+
+
+class Lint(_Section):
+    """Files that `ringfence lint` does not look at, by pattern, each with the reason."""
+
+    exclude: dict[str, Annotated[str, AfterValidator(_exclusion)]] = Field(default_factory=dict)
+
+
 class Document(_Section):
     """The whole file. Production and test must be there: which database is protected is not guessed."""
 
@@ -415,6 +427,7 @@ class Document(_Section):
     sandbox: Sandbox = Sandbox()
     git: Git = Git()
     github: Github = Github()
+    lint: Lint = Lint()
     roles: Roles = Roles()
     guard: Guard = Guard()
 
@@ -441,6 +454,7 @@ class Settings:
     sandbox: Sandbox
     git: Git
     github: Github
+    lint: Lint
     roles: Roles
     guard: Guard
 

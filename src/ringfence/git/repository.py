@@ -166,6 +166,13 @@ class Repository:
                 return commit
         return None
 
+    def files(self, *, below: Path) -> list[str]:
+        """What git tracks and what it would track below a directory, by paths from there; nothing is run for it."""
+        place = os.path.relpath(below, self.top)
+        done = self._run("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", place)
+        paths = (os.path.relpath(self.top / item, below) for item in done.items)
+        return sorted({p for p in paths if os.path.lexists(below / p)})
+
     def inside(self, path: Path) -> str | None:
         """An absolute path as ``exclude`` of `snapshot` takes it; None where it lies outside the work tree."""
         relative = os.path.relpath(path, self.top)
