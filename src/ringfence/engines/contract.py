@@ -7,11 +7,13 @@ conclusions: what they prove is decided elsewhere, by comparing those of two env
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 from ringfence.engines.model import EngineKind, EngineStatus, EnvironmentName, Evidence, Started
 from ringfence.postgres.programs import ClientPrograms
 from ringfence.postgres.target import Target
+from ringfence.process import Account
 
 
 class Engine(Protocol):
@@ -55,4 +57,16 @@ class Engine(Protocol):
 
     def evidence(self) -> Evidence:
         """The facts by which two servers are told apart from outside. What could not be seen is in ``unknown``."""
+        ...
+
+
+class Containment(Protocol):
+    """What keeps an embedded server in. The room that has one does not know engines, and this one does not know it."""
+
+    def line(self, *, base: Path, programs: Path, account: Account | None) -> tuple[str, ...] | str:
+        """The words before the server's command, which make it run as ``account``; or why there are none."""
+        ...
+
+    def holding(self, pid: int) -> str | None:
+        """What keeps a running server in; None where nothing does."""
         ...

@@ -17,9 +17,11 @@ from typing import ClassVar
 from ringfence import files, process
 from ringfence.engines import account as accounts
 from ringfence.engines import cluster, ports
+from ringfence.engines.contract import Containment
 from ringfence.engines.model import EngineKind, EngineStatus, EnvironmentName, Evidence, Listening, Started, Storage
 from ringfence.errors import EngineError
 from ringfence.postgres import programs as program_sets
+from ringfence.postgres import queries
 from ringfence.postgres import target as targets
 from ringfence.postgres.connection import ConnectError, connect
 from ringfence.postgres.identity import read_identity
@@ -35,7 +37,7 @@ STOP_TIMEOUT_S = 60
 @dataclass(frozen=True, kw_only=True)
 class EmbeddedEngine:
     """One environment's server. ``superuser`` is the cluster's bootstrap role: the admin role of production, the test
-    role of test."""
+    role of test. ``containment`` keeps the server in; production, which nobody is kept from, has none."""
 
     kind: ClassVar[EngineKind] = "embedded"
 
@@ -46,6 +48,7 @@ class EmbeddedEngine:
     superuser: str
     passfile: Path
     available: Sequence[Programs]
+    containment: Containment | None = None
 
     def target(self, database: str = "postgres", user: str | None = None) -> Target:
         """Where the server's bootstrap role (or ``user``) connects."""
@@ -88,13 +91,14 @@ class EmbeddedEngine:
             programs = accounts.reachable_programs(program_sets.choose(self.available, major=version), base_account)
             live = self._live(base)
             created = version is None
+            notes: tuple[str, ...] = ()
+            if live is not None and not self._is_held(live):
+                live, notes = self._take_in(live)
             if live is None:
                 self._require_port()
                 if created:
                     self._create(base, programs, base_account)
-                notes = self._launch(base, programs, base_account)
-            else:
-                notes = ()
+                notes = (*notes, *self._launch(base, programs, base_account))
             self._prove(base)
         if created:
             notes = (f"made a PostgreSQL {programs.major}.{programs.minor} server in {base}", *notes)
@@ -154,6 +158,7 @@ class EmbeddedEngine:
             listens=(Listening(host=HOST, port=live.port),) if live.state == "running" else (),
             storage=tuple(_storage(directory, unknown) for directory in cluster.directories(self.data)),
             account=base_account.name if base_account else pwd.getpwuid(os.geteuid()).pw_name,
+            contained_by=self.containment.holding(live.pid) if self.containment and live.pid else None,
             unknown=tuple(unknown),
         )
 
@@ -208,22 +213,14 @@ class EmbeddedEngine:
         crashed = cluster.was_not_shut_down(base / "data")
         cluster.clear_stale_pid_file(base / "data")
         log = base / "server.log"
+        words, notes = self._contain(base, programs, base_account)
+        where, start_log = cluster.shell_path(base, "data"), cluster.shell_path(base, log.name)
+        command = (programs.path("pg_ctl"), "-D", where, "-w", "-t", str(START_TIMEOUT_S), "-s", "-l", start_log)
         try:
             process.run(
-                [
-                    programs.path("pg_ctl"),
-                    "-D",
-                    cluster.shell_path(base, "data"),
-                    "-w",
-                    "-t",
-                    str(START_TIMEOUT_S),
-                    "-s",
-                    "-l",
-                    cluster.shell_path(base, log.name),
-                    "start",
-                ],
+                [*words, *command, "start"],
                 timeout_s=START_TIMEOUT_S + 10,
-                run_as=base_account,
+                run_as=None if words else base_account,
                 cwd=base,
             )
         except ProgramError as error:
@@ -231,7 +228,36 @@ class EmbeddedEngine:
                 f"{self.environment} did not start: {error.message}; its log ends: {cluster.log_tail(log)}",
                 hint=f"the whole log is {log}",
             ) from error
-        return ("it was not shut down cleanly last time; PostgreSQL recovered it",) if crashed else ()
+        recovered = ("it was not shut down cleanly last time; PostgreSQL recovered it",) if crashed else ()
+        return (*recovered, *notes)
+
+    def _contain(
+        self, base: Path, programs: Programs, account: Account | None
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The words that keep the server in, and what there is to say about it."""
+        if self.containment is None:
+            return (), ()
+        found = self.containment.line(base=base, programs=programs.directory, account=account)
+        if isinstance(found, str):
+            return (), (f"NOT CONTAINED: a superuser of it can reach what its account can reach ({found})",)
+        return found, ()
+
+    def _is_held(self, live: cluster.Postmaster) -> bool:
+        return self.containment is None or self.containment.holding(live.pid) is not None
+
+    def _take_in(self, live: cluster.Postmaster) -> tuple[cluster.Postmaster | None, tuple[str, ...]]:
+        """A server that runs uncontained (an earlier version started it) is stopped where nobody uses it."""
+        try:
+            with connect(self.target()) as connection:
+                row = connection.execute(queries.load("ringfence.engines", "other_clients")).fetchone()
+        except ConnectError as error:
+            return live, (f"it runs without containment, and was not restarted: {error.message}",)
+        others = int(row[0]) if row else 0
+        if others:
+            rest = "end them, then 'ringfence down test' and 'ringfence up test'"
+            return live, (f"it runs without containment; {others} sessions use it, so it was not restarted: {rest}",)
+        self.stop()
+        return None, ("it ran without containment and was restarted",)
 
     def _prove(self, base: Path) -> None:
         # That something answers on the port is not enough: it must be the server of this directory.

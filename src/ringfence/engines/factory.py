@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ringfence.engines.contract import Engine
+from ringfence.engines.contract import Containment, Engine
 from ringfence.engines.docker import DockerEngine
 from ringfence.engines.embedded import EmbeddedEngine
 from ringfence.engines.model import EngineKind, EnvironmentName
@@ -40,6 +40,7 @@ class EngineSettings:
     volume: str | None = None
     image: str | None = None
     url: str | None = None
+    containment: Containment | None = None
 
 
 def engine_for(settings: EngineSettings) -> Engine:
@@ -53,6 +54,7 @@ def engine_for(settings: EngineSettings) -> Engine:
             superuser=settings.superuser,
             passfile=settings.passfile,
             available=settings.available,
+            containment=settings.containment,
         )
     if settings.kind == "docker" and settings.container and settings.volume and settings.image:
         return DockerEngine(

@@ -189,7 +189,7 @@ class Sandbox:
                 _control=None,
             )
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="ringfence-agent-"))
-        allowed = policy.landlock_paths(self.places(), _entries_of)
+        allowed = policy.landlock_paths(self.places(), visible_entries)
         orders = self._orders(
             gate=None,
             init=False,
@@ -332,7 +332,8 @@ def _looks_numeric(host: str) -> bool:
     return host.replace(".", "").isdigit() or ":" in host
 
 
-def _entries_of(path: Path) -> list[Path]:
+def visible_entries(path: Path) -> list[Path]:
+    """What is in a directory, as far as it can be listed."""
     try:
         return sorted(path.iterdir())
     except OSError:

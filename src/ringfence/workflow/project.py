@@ -21,6 +21,7 @@ from ringfence.integrity.model import TableName, TableRule
 from ringfence.postgres import programs as program_sets
 from ringfence.postgres.programs import ClientPrograms, Programs
 from ringfence.postgres.target import Target
+from ringfence.sandbox.server import ServerSandbox
 
 STEP_TIMEOUT_S = 6 * 3600
 """An upper bound for one dump or restore: far above any honest one, so that nothing hangs for ever."""
@@ -80,6 +81,7 @@ class Project:
                 volume=chosen.volume,
                 image=chosen.image,
                 url=chosen.url,
+                containment=ServerSandbox() if environment == "test" else None,
             )
         )
 
