@@ -227,6 +227,25 @@ def digest_ranges(
     return found
 
 
+def blocks_of(part: Part) -> int:
+    """How many blocks a part has, at most."""
+    if part.numbers is None:
+        return part.table.blocks
+    return min(len(part.numbers) * part.range_blocks, part.table.blocks)
+
+
+def digest_here(connection: Connection, parts: Sequence[Part], seeds: Seeds) -> Mapping[TableName, Mapping[int, Sums]]:
+    """As `digest_ranges`, for little work: in the session that holds the snapshot. Raises QueryError."""
+    return {
+        part.table.name: {
+            number: sums
+            for piece in _pieces(part, PIECE_BLOCKS)
+            for number, sums in _digest_piece(connection, piece, seeds).items()
+        }
+        for part in parts
+    }
+
+
 def _pieces(part: Part, piece_blocks: int) -> Iterator[_Piece]:
     size = part.range_blocks
     numbers = part.numbers

@@ -19,6 +19,16 @@ from ringfence.postgres.databases import read_locale
 from ringfence.redact import one_line, quote_ident
 
 _MOST_TABLES_NAMED = 5
+_FEW_BLOCKS = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowsSince:
+    """The tables as they are now, by which proof, and what is to be said of the proof."""
+
+    tables: tuple[TableDigest, ...]
+    proof: Proof
+    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,29 +55,40 @@ def observe_since(
     ``readers`` are tried in their order. ``full`` reads every row, whatever the WAL says. Raises QueryError.
     """
     state = read_state(snapshot.connection, seed=before.seeds.first)
-    reasons: tuple[str, ...]
-    proof: Proof
-    try:
-        if full:
-            raise WalError("it was asked for")
-        touched = _touched(snapshot, before, state, readers)
-    except WalError as error:
-        digests = _digest_all(snapshot, before, load, on_digest)
-        proof, reasons = "fingerprint", (f"every row was read again: {error.message}",)
-    else:
-        plan = wal_proof.plan(before, snapshot.tables, touched)
-        digests = _digest_plan(snapshot, before, plan, load, on_digest)
-        proof, reasons = "wal", _reasons(plan, touched)
+    rows = rows_since(snapshot, before, state, readers=readers, load=load, full=full, on_digest=on_digest)
     observation = Observation(
         identity=snapshot.identity,
         seeds=before.seeds,
         algorithm=ALGORITHM,
         wal_position=snapshot.wal_position,
         locale=read_locale(snapshot.connection, snapshot.identity.database),
-        tables=digests,
+        tables=rows.tables,
         state=state,
     )
-    return Since(observation=observation, proof=proof, reasons=reasons)
+    return Since(observation=observation, proof=rows.proof, reasons=rows.reasons)
+
+
+def rows_since(
+    snapshot: Snapshot,
+    before: Observation,
+    state: State,
+    *,
+    readers: Sequence[WalReader],
+    load: Load,
+    full: bool = False,
+    on_digest: OnDigest | None = None,
+) -> RowsSince:
+    """The rows alone; ``state`` is everything else of the same snapshot. As `observe_since`."""
+    try:
+        if full:
+            raise WalError("it was asked for")
+        touched = _touched(snapshot, before, state, readers)
+    except WalError as error:
+        digests = _digest_all(snapshot, before, load, on_digest)
+        return RowsSince(tables=digests, proof="fingerprint", reasons=(f"every row was read again: {error.message}",))
+    plan = wal_proof.plan(before, snapshot.tables, touched)
+    digests = _digest_plan(snapshot, before, plan, load, on_digest)
+    return RowsSince(tables=digests, proof="wal", reasons=_reasons(plan, touched))
 
 
 def _touched(snapshot: Snapshot, before: Observation, state: State, readers: Sequence[WalReader]) -> Touched:
@@ -101,7 +122,7 @@ def _read(
     word = secrets.token_hex(16)
     try:
         # After the snapshot was taken: whatever it sees was committed before this message, and is on disk with it.
-        end = wal_mark.end_message(snapshot.target, word)
+        end = wal_mark.end_message(snapshot.connection, snapshot.target, word)
     except (QueryError, ConnectError) as error:
         raise WalError(f"the end of the WAL could not be marked: {error.message}") from error
     span = WalSpan(
@@ -145,9 +166,14 @@ def _digest_plan(
         elif plan.ranges[table.name]:
             old = known[table.name]
             parts.append(Part(table=table, range_blocks=old.range_blocks, numbers=plan.ranges[table.name]))
-    again: Mapping[TableName, Mapping[int, Sums]] = fingerprint.digest_ranges(
-        snapshot.target, parts, before.seeds, snapshot=snapshot.name, load=load, on_digest=on_digest
-    )
+    again: Mapping[TableName, Mapping[int, Sums]]
+    if sum(fingerprint.blocks_of(p) for p in parts) <= _FEW_BLOCKS and not load.rest:
+        # Less work than to open sessions for it.
+        again = fingerprint.digest_here(snapshot.connection, parts, before.seeds)
+    else:
+        again = fingerprint.digest_ranges(
+            snapshot.target, parts, before.seeds, snapshot=snapshot.name, load=load, on_digest=on_digest
+        )
     digests = []
     for table in snapshot.tables:
         if table.name in plan.whole:

@@ -108,20 +108,20 @@ def anchor(target: Target, begun: Begun, open_before: tuple[int, ...]) -> WalMar
     )
 
 
-def end_message(target: Target, nonce: str) -> str:
+def end_message(connection: Connection, target: Target, nonce: str) -> str:
     """Write a word into the WAL with everything before it on disk, and return where it ends.
 
-    Without a transaction number where the version can do that. Raises QueryError, and ConnectError.
+    ``connection`` may be in a read-only transaction: where the version can do it, the message takes no transaction
+    number and no other session. Raises QueryError, and ConnectError.
     """
-    with connect(target) as connection:
-        if capability.has_flushed_messages(capability.major(connection.info.server_version)):
-            query = queries.load(_PACKAGE, "wal/message_flushed")
-            row = connection.execute(query, {"prefix": nonce_prefix(nonce)}).fetchone()
-            if row is None:
-                raise QueryError("the server wrote no message into the WAL")
-            return str(row[0])
-        with _writing(connection):
-            return _message(connection, nonce)[1]
+    if capability.has_flushed_messages(capability.major(connection.info.server_version)):
+        query = queries.load(_PACKAGE, "wal/message_flushed")
+        row = connection.execute(query, {"prefix": nonce_prefix(nonce)}).fetchone()
+        if row is None:
+            raise QueryError("the server wrote no message into the WAL")
+        return str(row[0])
+    with connect(target) as other, _writing(other):
+        return _message(other, nonce)[1]
 
 
 def position(connection: Connection) -> tuple[str, str]:
