@@ -63,7 +63,19 @@ def test_three_good_agents_and_a_fourth_that_changes_one_film(sakila):
 
     assert run["outcome"] == "passed" and run["issue"] == "7" and run["verdict"]["verdict"] == "unchanged"
     assert [s.split(" ")[0] for s in steps(run)] == [
-        *("check", "roles", "backup", "reseed", "checklist", "sandbox", "agent", "agent", "agent"),
+        *(
+            "check",
+            "roles",
+            "instructions",
+            "backup",
+            "reseed",
+            "checklist",
+            "sandbox",
+            "guard",
+            "agent",
+            "agent",
+            "agent",
+        ),
         *("verify", "commit", "push", "checklist"),
     ]
     assert [a["name"] for a in run["agents"]] == list(GOOD)

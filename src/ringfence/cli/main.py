@@ -13,6 +13,7 @@ from typer.main import get_command
 
 import ringfence
 from ringfence.cli.commands import (
+    agents,
     backup,
     check,
     demo,
@@ -55,6 +56,7 @@ for room in (
     init,
     lint,
     environments,
+    agents,
     check,
     guard,
     roles,

@@ -54,8 +54,9 @@ class Paths:
 
     @property
     def guard_policy(self) -> Path:
-        """What the guard judges by; in a directory of its own, so that a sandbox can show it and nothing else."""
-        return self.state_directory / "guard" / "policy.json"
+        """What the guard judges by; beside the state, so that a sandbox can show it and hide the state."""
+        state = self.state_directory
+        return state.parent.with_name("ringfence-guard") / state.name / "policy.json"
 
     @property
     def lock_file(self) -> Path:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 VERSION = 1
-DIRECTORY = "guard"
+DIRECTORY = "ringfence-guard"
 NAME = "policy.json"
 _LIMIT_BYTES = 1 << 20
 _LOCAL = ("", "localhost", "127.0.0.1", "::1", "[::1]", "/tmp", "/var/run/postgresql", "/run/postgresql")
@@ -102,7 +102,7 @@ def place(environ: Mapping[str, str], project: str) -> str:
         if not home.startswith("/"):
             raise PolicyError("neither XDG_STATE_HOME nor HOME says where the policy lies")
         state = os.path.join(home, ".local", "state")
-    return os.path.join(state, "ringfence", project, DIRECTORY, NAME)
+    return os.path.join(state, DIRECTORY, project, NAME)
 
 
 def project_at(directory: str) -> str:

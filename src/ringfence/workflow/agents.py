@@ -17,7 +17,7 @@ from ringfence.journal.log import Journal
 from ringfence.postgres import programs as program_sets
 from ringfence.postgres import target
 from ringfence.sandbox.launch import Sandbox
-from ringfence.workflow import enclosure
+from ringfence.workflow import canary, enclosure
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
 
@@ -85,6 +85,22 @@ def _enclose(project: Project, journal: Journal, progress: Progress, environ: Ma
         return chosen.sandbox
 
 
+def try_hooks(
+    project: Project, journal: Journal, sandbox: Sandbox | None, environ: Mapping[str, str] = os.environ
+) -> None:
+    """Try the guard in the hooks of the workflow's agents, as they will call it: in the sandbox, with its environment.
+
+    Raises ConfigError (2) where a hook that is installed or required does not refuse what it must.
+    """
+    with journal.step("guard") as step:
+        environment = environment_of(project, "canary", environ, run_id=journal.run_id, issue=journal.state.issue)
+        run = canary.runner(project.settings, environment.variables, sandbox)
+        trials = canary.try_hooks(project.settings, run)
+        for trial in trials:
+            step.note(trial.said)
+        canary.require_refusals(project.settings, trials)
+
+
 def run_agents(
     project: Project, journal: Journal, *, text: str, progress: Progress, environ: Mapping[str, str] = os.environ
 ) -> tuple[AgentResult, ...]:
@@ -94,6 +110,7 @@ def run_agents(
     whatever happened.
     """
     sandbox = _enclose(project, journal, progress, environ)
+    try_hooks(project, journal, sandbox, environ)
     results: list[AgentResult] = []
     previous: list[tuple[str, str]] = []
     started = clock.monotonic_s()

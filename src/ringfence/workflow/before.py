@@ -5,17 +5,20 @@ from __future__ import annotations
 from ringfence.errors import RingfenceError
 from ringfence.journal.log import Journal
 from ringfence.postgres.connection import ConnectError
-from ringfence.workflow import backup, check, guard, reseed, roles
+from ringfence.workflow import agents, backup, check, guard, instructions, reseed, roles
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
 
 INTERRUPTED = 130
 
 
-def before(project: Project, journal: Journal, *, fresh_start: bool, progress: Progress) -> None:
+def before(
+    project: Project, journal: Journal, *, fresh_start: bool, progress: Progress, try_hooks: bool = False
+) -> None:
     """Separation, backup, reseed, each a step of the journal. On an error the run ends as failed, and it is raised.
 
-    No agent has started then, so there is nothing to verify.
+    No agent has started then, so there is nothing to verify. ``try_hooks`` is for agents that others start: a run tries
+    the hooks in its sandbox.
     """
     try:
         guard.write_policy(project)
@@ -28,6 +31,11 @@ def before(project: Project, journal: Journal, *, fresh_start: bool, progress: P
                 step.note(f"{len(audited.findings)} findings, none critical")
             except ConnectError as error:
                 step.finish("skipped", error.message)
+        with journal.step("instructions") as step:
+            for found in instructions.require_current(project.settings):
+                step.note(f"{found.object}: {found.message}")
+        if try_hooks:
+            agents.try_hooks(project, journal, None)
         with journal.step("backup") as step:
             progress.say("backing up production")
             created = backup.create_backup(

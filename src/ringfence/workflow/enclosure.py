@@ -81,6 +81,7 @@ def wanted(project: Project, environment: Mapping[str, str], environ: Mapping[st
             [
                 *runtime_paths(),
                 *_programs(project, environment, homes),
+                project.paths.guard_policy.parent,
                 *(home / name for home in homes for name in places.HOME_READ),
                 *_expanded(settings.sandbox.allow_read, environ),
             ]

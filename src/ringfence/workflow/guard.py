@@ -75,7 +75,8 @@ def policy_document(settings: Settings, paths: Paths, environ: Mapping[str, str]
     # The places of all projects: one agent has no business in the others' either.
     private = [paths.config_directory.parent, paths.state_directory.parent, paths.data("production")]
     private += [home / name for name in _PRIVATE_AT_HOME]
-    guarded = [Path(root) / name for name in _GUARDED_IN_TREE] + [home / name for name in _GUARDED_AT_HOME]
+    guarded = [paths.guard_policy.parent.parent, *(Path(root) / name for name in _GUARDED_IN_TREE)]
+    guarded += [home / name for name in _GUARDED_AT_HOME]
     return {
         "version": policy.VERSION,
         "project": settings.project,

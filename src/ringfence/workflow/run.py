@@ -133,7 +133,7 @@ def pre(
         ) as journal:
             context.write(journal.directory, Context(config_sha256=project.settings.sha256, git=None, push=False))
             with notices.following(project, journal, repository=repository, progress=progress, environ=environ):
-                before.before(project, journal, fresh_start=fresh_start, progress=progress)
+                before.before(project, journal, fresh_start=fresh_start, progress=progress, try_hooks=True)
                 journal.pause("post")
             return journal.state
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from ringfence import files
 from ringfence.config import template
 from ringfence.config.load import FILE_NAME, parse
-from ringfence.config.model import Production, Settings, Test
+from ringfence.config.model import HookedAgent, Production, Settings, Test
 from ringfence.config.template import Place
 from ringfence.engines.compose import Service, compose_text
 from ringfence.engines.model import EnvironmentName
 from ringfence.errors import ConfigError
+from ringfence.workflow import instructions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +28,16 @@ class Written:
 
 
 def initialise(
-    root: Path, *, project: str, production: Place | None = None, test: Place | None = None, force: bool
+    root: Path,
+    *,
+    project: str,
+    production: Place | None = None,
+    test: Place | None = None,
+    force: bool,
+    agents: Collection[HookedAgent] = (),
 ) -> Written:
-    """Write ringfence.toml, the lines of .gitignore, the scripts of the strategy, and compose files for docker.
+    """Write ringfence.toml, the lines of .gitignore, the scripts of the strategy, and compose files for docker; then
+    the sections and hooks of the agents that are in use here or among ``agents``.
 
     A ringfence.toml that is there is an error without ``force``; scripts that are there are kept; .gitignore only gets
     lines that it lacks. Raises ConfigError or UsageError (2).
@@ -53,6 +62,9 @@ def initialise(
             path.parent.chmod(0o755)
         files.write_atomic(path, content.encode(), mode=mode)
         written.append(name)
+    synced = instructions.sync(parse(text.encode(), settings), asked=agents)
+    written += synced.written
+    kept += [f.file or f.object for f in synced.problems]
     return Written(root=root, written=tuple(written), kept=tuple(kept))
 
 

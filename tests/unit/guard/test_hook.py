@@ -23,7 +23,7 @@ class Hook:
     def __init__(self, base: Path) -> None:
         self.stage = Stage(base)
         self.environment = self.stage.environment("none")
-        self.policy = self.stage.home / ".local/state/ringfence/inventory/guard/policy.json"
+        self.policy = self.stage.home / ".local/state/ringfence-guard/inventory/policy.json"
         self.policy.parent.mkdir(parents=True)
         self.policy.write_text(json.dumps(self.stage.document))
         self.cwd = str(self.stage.root)

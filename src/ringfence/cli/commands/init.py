@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ringfence.cli.commands.agents import AgentName
 from ringfence.cli.console import Console
 from ringfence.cli.options import Json, exits
+from ringfence.config.load import load
 from ringfence.config.names import DEFAULT_IMAGE
 from ringfence.config.template import Place
 from ringfence.report import documents, text
+from ringfence.workflow import guard, instructions
 from ringfence.workflow import setup as work
+from ringfence.workflow.project import open_project
 
 
 def register(app: typer.Typer) -> None:
@@ -40,15 +45,22 @@ def init(
         str, typer.Option("--image", metavar="IMAGE", help="The PostgreSQL image, for engine docker.")
     ] = DEFAULT_IMAGE,
     force: Annotated[bool, typer.Option("--force", help="Write ringfence.toml anew if there is one.")] = False,
+    agent: Annotated[
+        list[AgentName] | None,
+        typer.Option("--agent", metavar="A", help="Install the guard's hook for this agent, in use here or not."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Write ringfence.toml, the lines for .gitignore and the scripts of the strategy into this directory.
+
+    Agents that are in use here get the database-safety section in their instructions, and the guard among their hooks.
 
     The file works at once: 'ringfence up' starts both databases. With '--engine docker' there are compose files, too;
     containers that exist already under the names in ringfence.toml are adopted. With '--engine server --url …'
     production is a server that exists; test is then embedded, unless you say otherwise.
     """
     console = Console(as_json=json)
+    asked = [one.value for one in agent or ()]
     of_test = test_engine or ("server" if test_url else "embedded" if engine == "server" else engine)
     result = work.initialise(
         Path.cwd(),
@@ -56,7 +68,11 @@ def init(
         production=Place(engine=engine, image=image, url=url),
         test=Place(engine=of_test, image=image, url=test_url),
         force=force,
+        agents=asked,  # type: ignore[arg-type]  # the values are those of the literal
     )
+    if instructions.agents_in_use(load(None, start=Path.cwd()), asked):  # type: ignore[arg-type]
+        # Without its policy, the guard that was just put among the hooks would refuse everything.
+        guard.write_policy(open_project(None, start=Path.cwd(), environ=os.environ))
     console.show(text.initialised(result))
     console.result(
         {
