@@ -36,7 +36,7 @@ test-long: $(STAMP) ## the long matrices
 	@$(BIN)/python -m pytest -n $(WORKERS) -m long
 
 bench: $(STAMP) ## measure, and print the table of docs/benchmarks.md
-	@$(BIN)/python -P tests/bench/main.py
+	@PYTHONPATH=. $(BIN)/python -P tests/bench/main.py
 
 clean: ## remove what was built (no database, no backup)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist

@@ -24,6 +24,7 @@ from ringfence.redact import one_line, redact
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CAPTURE_LIMIT_BYTES = 1 << 20
+TICK_S = 0.1
 _SAID_LINES = 6
 
 
@@ -115,7 +116,7 @@ def run(
 ) -> Completed:
     """Run a program to its end and return what it printed.
 
-    ``timeout_s`` is mandatory: nothing may hang. ``on_tick`` is called about five times a second while waiting, for
+    ``timeout_s`` is mandatory: nothing may hang. ``on_tick`` is called about ten times a second while waiting, for
     progress. ``stdout_to`` is an open file that gets every byte the program prints, where a text of limited length will
     not do (file names are bytes, and a list of them may be long); ``stdin_from`` is an open file that it reads.
     ``run_as`` needs root. With ``check`` a non-zero exit raises. Any exception, Ctrl-C too, first ends the program.
@@ -213,7 +214,7 @@ def _wait(child: subprocess.Popen[bytes], deadline: float, on_tick: Callable[[],
         if left <= 0:
             raise subprocess.TimeoutExpired(child.args, 0)
         try:
-            child.wait(min(left, 0.2) if on_tick else left)
+            child.wait(min(left, TICK_S) if on_tick else left)
             return
         except subprocess.TimeoutExpired:
             if on_tick is None:

@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.bench import restores
+
 from ringfence.config import template
 from ringfence.engines import ports
 from ringfence.integrity import fingerprint, observe
@@ -103,6 +105,7 @@ def measure(project: Project) -> None:
     print("| what | median | min to max | beside | median | ratio of medians | goal |")
     print("|---|---|---|---|---|---|---|")
     backup_beside_pg_dump(project)
+    restores.reset_beside_pg_restore(project, program, in_turn, row)
     for table in ("accounts", "wide"):
         fingerprint_beside_text(project, table)
 

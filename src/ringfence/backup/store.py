@@ -91,11 +91,15 @@ class BackupStore:
         dump = self.directory / manifest.file
         data = seal.sealed(manifest.encode(), self.key)
         try:
+            crashpoint("backup.before_rename")
             files.write_atomic(self._coming(manifest.id), data)
             files.publish(staged, dump)
+            crashpoint("backup.renamed")
             staged_manifest = staged.with_name("manifest")
             files.write_atomic(staged_manifest, data)
+            crashpoint("backup.manifest_staged")
             files.publish(staged_manifest, self._manifest(manifest.id))
+            crashpoint("backup.published")
         except OSError as error:
             with contextlib.suppress(OSError):
                 self._finish_publications()
@@ -185,6 +189,7 @@ class BackupStore:
                 break
             entries[entries.index(anchor)] = anchor.failing("its dump is damaged: its SHA-256 is not the manifest's")
         for name in decision.remove:
+            crashpoint("backup.before_removal")
             self._remove(name)
             crashpoint("backup.removed")
         return decision
@@ -226,6 +231,7 @@ class BackupStore:
         # The copy is renamed first: it says that the removal was ours, so that whoever finds half of it finishes it.
         self._copy(name).rename(self._going(name))
         files.fsync_directory(self.copies)
+        crashpoint("backup.removing")
         self._finish_removals()
 
     def _finish_publications(self) -> None:
@@ -277,6 +283,7 @@ class BackupStore:
             ):
                 with contextlib.suppress(FileNotFoundError):
                     path.unlink()
+                crashpoint("backup.manifest_removed")
             files.fsync_directory(self.directory)
             going.unlink()
             files.fsync_directory(self.copies)

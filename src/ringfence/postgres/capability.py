@@ -66,3 +66,8 @@ def has_wal_block_info(of_major: int) -> bool:
 def has_flushed_messages(of_major: int) -> bool:
     """``pg_logical_emit_message(…, flush)``: a message is on disk without a transaction around it (17+)."""
     return of_major >= 17
+
+
+def has_file_clones(of_major: int) -> bool:
+    """``file_copy_method = clone`` (18+, where the system has it)."""
+    return of_major >= 18

@@ -13,6 +13,7 @@ from ringfence.backup import dump as dumps
 from ringfence.backup import model
 from ringfence.backup.model import Entry, Kept, Manifest, Purpose
 from ringfence.backup.store import BackupStore
+from ringfence.crashpoint import crashpoint
 from ringfence.errors import BackupError, IdentityError
 from ringfence.integrity import baseline, observe, wal_mark
 from ringfence.integrity.model import Observation, TableName
@@ -56,8 +57,10 @@ def create_backup(
     not stamped as this project's production. Older backups are untouched unless the new one is in place.
     """
     started = clock.monotonic_s()
+    crashpoint("backup.start")
     try:
         with project.store.writing():
+            crashpoint("backup.locked")
             created = _create(project, project.store, issue, purpose, progress)
             rotation = project.store.rotate(keep=project.settings.backup.keep, needed=needed)
             _release_wal(project, created[0].id, [i for i, why in (needed or {}).items() if why == NOT_CLOSED])
@@ -92,15 +95,18 @@ def _create(
         proven.require_production(project, snapshot.connection)
         if not snapshot.identity.superuser:
             raise IdentityError(f"role {target.user} is no superuser on production: it may not see every row")
+        crashpoint("backup.snapshot")
         programs = project.client_programs("production", snapshot.identity.server_version_num)
         staged = staging / "dump"
         observation = _dump_and_observe(project, snapshot, programs, staged, progress)
+        crashpoint("backup.dumped")
         progress.say("reading the dump back")
         with ThreadPoolExecutor(max_workers=1) as pool:
             reading = pool.submit(dumps.read_in_full, programs, staged, timeout_s=STEP_TIMEOUT_S)
             digest = files.sha256_file(staged)
             reading.result()
         staged.chmod(0o600)  # pg_dump leaves it readable for others
+        crashpoint("backup.before_sync")
         files.fsync_file(staged)
         moment = clock.utc_now()
         name = model.backup_id(target.database, issue, moment)
@@ -139,6 +145,9 @@ def _dump_and_observe(
     def on_bytes(size: int) -> None:
         if given_up.is_set():
             raise BackupError("backup not made: the fingerprints failed")
+        crashpoint("backup.dump_begun")
+        if size:
+            crashpoint("backup.dumping")
         progress.advance(f"dump {files.bytes_text(size)}", 0, 0)
 
     with ThreadPoolExecutor(max_workers=1) as pool:
@@ -157,6 +166,7 @@ def _dump_and_observe(
             if dumping.done():
                 dumping.result()
             read_blocks += blocks
+            crashpoint("backup.baseline")
             progress.advance("baseline", read_blocks, total)
 
         try:

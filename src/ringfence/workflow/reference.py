@@ -9,6 +9,7 @@ from __future__ import annotations
 from psycopg import sql
 
 from ringfence.backup.model import Entry
+from ringfence.crashpoint import crashpoint
 from ringfence.integrity.model import Observation
 from ringfence.postgres import identity
 from ringfence.postgres.connection import Connection
@@ -37,7 +38,9 @@ def make(project: Project, admin: Connection, entry: Entry, progress: Progress) 
     before = rebuild.baseline_of(entry)
     check_dump(project, entry, progress, full=False)
     rebuild.require_version(admin, before, server="test")
+    crashpoint("reference.before_drop")
     testserver.drop_own(admin, project, PURPOSE)
+    crashpoint("reference.dropped")
     _make_roles(admin, before)
     name = rebuild.make_beside(project, admin, entry, environment="test", purpose=PURPOSE, progress=progress)
     # Naming the baseline in the stamp is the completion marker: it comes last.

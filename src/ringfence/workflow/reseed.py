@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ringfence import clock
 from ringfence.backup.model import Entry
+from ringfence.crashpoint import crashpoint
 from ringfence.errors import EmptyTestDatabaseError, RestoreError
 from ringfence.integrity.model import Observation
 from ringfence.postgres import databases, identity, queries
@@ -103,6 +104,7 @@ def _replace(project: Project, admin: Connection, entry: Entry, before: Observat
         databases.drop(admin, incoming)
         incoming = _copy(project, admin, reference.make(project, admin, entry, progress), progress)
         rebuild.require_equal(project, project.target("test").on(incoming), before, what=what)
+    crashpoint("reseed.before_swap")
     aside = testserver.new_name(admin, project, "replaced")
 
     def stamp_both() -> None:
@@ -111,7 +113,15 @@ def _replace(project: Project, admin: Connection, entry: Entry, before: Observat
         if databases.exists(admin, database):
             identity.write_stamp(admin, database, environment="replaced", project=project.name)
 
-    databases.swap(admin, current=database, replacement=incoming, aside=aside, in_transaction=stamp_both)
+    databases.swap(
+        admin,
+        current=database,
+        replacement=incoming,
+        aside=aside,
+        in_transaction=stamp_both,
+        between=lambda: crashpoint("reseed.between_renames"),
+    )
+    crashpoint("reseed.after_swap")
     stamp = identity.read_stamp(admin, database)
     if (stamp.environment, stamp.baseline) != ("test", entry.id):
         raise RestoreError(f"after the swap {database} carries {stamp}, not the stamp it was given")
@@ -123,6 +133,7 @@ def _copy(project: Project, admin: Connection, source: str, progress: Progress) 
     incoming = testserver.new_name(admin, project, "incoming")
     progress.say(f"copying the reference for {project.database('test')}")
     databases.copy(admin, source, incoming)
+    crashpoint("reseed.copied")
     # A copy does not carry the settings of its template, so it has no stamp of its own yet.
     identity.write_stamp(admin, incoming, environment="incoming", project=project.name)
     return incoming

@@ -9,6 +9,7 @@ import psycopg
 
 from ringfence import clock
 from ringfence.backup.model import Entry
+from ringfence.crashpoint import crashpoint
 from ringfence.errors import RingfenceError
 from ringfence.integrity import observe, rowdiff, since
 from ringfence.integrity.compare import compare, comparison_json, differing
@@ -53,6 +54,7 @@ def verify(project: Project, name: str | None, *, progress: Progress, full: bool
         comparison = _compare(project, entry, before, progress, full=full)
     except (ConnectError, QueryError, psycopg.Error) as error:
         comparison = _unknown(f"production could not be read: {error}")
+    crashpoint("verify.compared")
     return Verified(baseline=entry.id, comparison=comparison, seconds=clock.monotonic_s() - started)
 
 
@@ -64,6 +66,7 @@ def _compare(project: Project, entry: Entry, before: Observation, progress: Prog
     def on_digest(table: TableName, blocks: int, total: int) -> None:
         nonlocal read
         read += blocks
+        crashpoint("verify.reading")
         progress.advance("comparing", read, total)
 
     with observe.open_snapshot(target) as snapshot:
