@@ -55,3 +55,28 @@ def test_strict_keeps_what_is_overwritten(shop):
     assert kept == [(None, "C1")]
     left = {f["rule"] for f in shop.json("roles", "audit")["findings"]}
     assert left <= {"roles/sequence-range", "roles/insert-flood"}
+
+
+def test_it_is_tried(shop):
+    shop.run("roles", "apply")
+    done = shop.json("roles", "prove")
+    assert {t["where"] for t in done["tried"]} == {"production", "twin"}
+    answers = {t["name"]: (t["outcome"], t["answer"]) for t in done["tried"]}
+    assert answers["DELETE"] == ("refused", "permission denied for table Transaction")
+    for name in ("DROP DATABASE", "setval", "run a program on the server", "leave a prepared transaction"):
+        assert answers[name][0] == "refused", answers[name]
+    assert {t["outcome"] for t in done["tried"]} == {"refused", "went through"}
+    assert {f["severity"] for f in done["findings"]} == {"low"}
+    before = shop.contents("production")
+    shop.sql("production", 'GRANT TRUNCATE ON "SKU", "Transaction" TO inventory_app')
+    shop.sql("production", 'GRANT UPDATE ON SEQUENCE "SKU_id_seq" TO inventory_app')
+    found = shop.json("roles", "prove", code=3)["findings"]
+    through = {f["object"] for f in found if f["severity"] == "critical"}
+    assert through == {
+        'setval: "public"."SKU_id_seq"',
+        'TRUNCATE: "public"."SKU"',
+        'TRUNCATE: "public"."Transaction"',
+    }
+    assert shop.contents("production") == before
+    shop.run("roles", "apply")
+    shop.run("roles", "prove")

@@ -15,6 +15,8 @@ from ringfence.report import findings
 from ringfence.report.documents import SCHEMA
 from ringfence.roles.apply import Applied
 from ringfence.roles.audit import Audited
+from ringfence.roles.prove import Tried
+from ringfence.workflow.roles import Proven
 
 _SHOWN_WHOLE = 2
 
@@ -89,3 +91,40 @@ def _conclusion(result: Audited) -> str:
     if result.critical:
         return f"{said}: the app role can destroy production ({where})"
     return f"{said}; no way to delete was found ({where})"
+
+
+def prove_document(result: Proven) -> dict[str, Any]:
+    """``roles prove``: everything that was tried with the server's answer, and the findings."""
+    return findings.document(result.findings) | {
+        "level": result.level,
+        "tried": [
+            {
+                "name": t.attempt.name,
+                "object": t.attempt.object,
+                "sql": t.attempt.sql,
+                "where": t.where,
+                "outcome": t.outcome,
+                "answer": t.answer,
+            }
+            for t in result.tried
+        ],
+    }
+
+
+def proven(result: Proven) -> RenderableType:
+    """One line for each kind of attempt with the server's words, then what got through."""
+    parts: list[RenderableType] = []
+    by_kind: dict[tuple[str, str, str], list[Tried]] = {}
+    for tried in result.tried:
+        by_kind.setdefault((tried.attempt.name, tried.where, tried.outcome), []).append(tried)
+    for (name, where, outcome), alike in by_kind.items():
+        style = {"refused": "green", "went through": "red", "unknown": "yellow"}[outcome]
+        count = f" ({len(alike)} objects)" if len(alike) > 1 else ""
+        line = Text.assemble((f"{outcome:<13}", style), f"{one_line(name)}{count}")
+        parts.append(line.append(f"  {where}: {one_line(alike[0].answer)}", style="dim"))
+    parts.append(findings.text(result.findings))
+    refused = sum(t.outcome == "refused" for t in result.tried)
+    bad = any(f.severity == "critical" for f in result.findings)
+    said = f"{refused} of {len(result.tried)} attempts were refused"
+    parts.append(Text(f"{said}; something got through, or could not be tried" if bad else said, style="bold"))
+    return Group(*parts)

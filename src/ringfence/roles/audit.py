@@ -112,8 +112,7 @@ def _ask(connection: Connection, folder: str, *, prefix: str) -> list[Finding]:
         if rule == "parameter" and not capability.has_parameter_privileges(major):
             continue
         try:
-            with connection.transaction():
-                rows = connection.execute(queries.load(PACKAGE, name)).fetchall()
+            rows = connection.execute(queries.load(PACKAGE, name)).fetchall()
         except psycopg.Error as error:
             if connection.closed:
                 raise

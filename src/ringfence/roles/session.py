@@ -26,9 +26,12 @@ def tell(connection: Connection, policy: Policy, *, guards: Sequence[str] | None
         "guards": _array((*GUARD_TRIGGERS, *policy.guards) if guards is None else guards),
         "settings": _array([f"{name}={value}" for name, value in policy.settings.items()]),
     }
-    connection.execute("SELECT pg_catalog.set_config('statement_timeout', %s, false)", (_STATEMENT_TIMEOUT,))
-    for name, value in values.items():
-        connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (f"ringfence.{name}", value))
+    settings = {"statement_timeout": _STATEMENT_TIMEOUT} | {f"ringfence.{n}": v for n, v in values.items()}
+    connection.execute(
+        "SELECT pg_catalog.set_config(name, value, false) FROM ROWS FROM (pg_catalog.unnest(%s::pg_catalog.text[]), "
+        "pg_catalog.unnest(%s::pg_catalog.text[])) AS given(name, value)",
+        (list(settings), list(settings.values())),
+    )
     row = connection.execute(queries.load("ringfence.roles", "reach")).fetchone()
     reach = row[0] if row and row[0] else "{0}"
     connection.execute("SELECT pg_catalog.set_config('ringfence.reach', %s, false)", (reach,))

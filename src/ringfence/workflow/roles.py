@@ -6,19 +6,28 @@ is about its production.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from ringfence.errors import HaltError
+from ringfence.errors import HaltError, RingfenceError
+from ringfence.findings import Finding
 from ringfence.postgres.connection import ConnectError, connect
 from ringfence.postgres.target import Target
 from ringfence.redact import one_line, quote_ident
 from ringfence.roles import apply as applying
+from ringfence.roles import attempts as attempting
 from ringfence.roles import audit as auditing
+from ringfence.roles import prove as proving
+from ringfence.roles import state as state_of_roles
 from ringfence.roles.apply import Applied
+from ringfence.roles.attempts import Attempt
 from ringfence.roles.audit import Audited
 from ringfence.roles.model import Level, Passwords, Policy
 from ringfence.roles.password_check import password_findings
+from ringfence.roles.prove import Tried
 from ringfence.workflow import proven
+from ringfence.workflow import twin as twins
+from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
 
 MOST_NAMED = 5
@@ -124,3 +133,45 @@ def require_no_way_around(project: Project) -> Audited:
             "is configuration; what is meant to be so is accepted with a reason in [roles.accept]",
         )
     return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proven:
+    """What was tried and answered, and what of it is a finding."""
+
+    tried: tuple[Tried, ...]
+    findings: tuple[Finding, ...]
+    level: Level
+
+
+def prove(project: Project, progress: Progress) -> Proven:
+    """Log in as the app role and try everything: on production in transactions that are rolled back and touch no row,
+    the rest on a throw-away twin. Raises HaltError (3) where nothing could be tried."""
+    policy, admin = policy_of(project), project.target("production")
+    try:
+        with proven.production(project) as connection:
+            state = state_of_roles.read(connection, policy)
+        app = replace(admin, user=policy.app, application="ringfence prove")
+        every = attempting.attempts(state, policy)
+        progress.say(f"trying {sum(not a.lasting for a in every)} statements on production, each rolled back")
+        tried = proving.try_all(app, [a for a in every if not a.lasting], where="production")
+        others = [d["name"] for d in state.databases if d["name"] != policy.database]
+        tried += proving.try_databases(app, others)
+    except ConnectError as error:
+        raise HaltError(f"nothing could be tried: {error.message}", hint=error.hint) from error
+    lasting = [a for a in every if a.lasting]
+    progress.say(f"trying {len(lasting)} statements that no rollback undoes on a throw-away twin")
+    tried += _on_twin(project, lasting)
+    return Proven(tried=tried, findings=proving.findings(tried, level=policy.level), level=policy.level)
+
+
+def _on_twin(project: Project, lasting: Sequence[Attempt]) -> tuple[Tried, ...]:
+    try:
+        with twins.twin(project) as app:
+            # A session of the administrator for the attempt that would end it.
+            admin = replace(app, user=project.settings.production.admin_role, application="ringfence-twin")
+            with connect(admin):
+                return proving.try_all(app, lasting, where="twin")
+    except RingfenceError as error:
+        said = f"no twin could be made: {error.message}"
+        return tuple(Tried(attempt=a, where="twin", outcome="unknown", answer=said) for a in lasting)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import secrets
+import shutil
 import subprocess
 import tempfile
 import time
@@ -80,11 +80,19 @@ class Arena:
     # ── running what a case says ──
 
     def psql(
-        self, script: str, *, role: str = ADMIN, database: str = "inventory", password: str | None = None
+        self,
+        script: str,
+        *,
+        role: str = ADMIN,
+        database: str = "inventory",
+        password: str | None = None,
+        go_on: bool = False,
     ) -> tuple[bool, str]:
-        """A script with psql, as a role: whether every statement went well, and what was said."""
+        """A script with psql, as a role: whether every statement went well, and what was said. ``go_on``: as whoever
+        attacks, past every error."""
+        words = [*self._words(role, database), *(("-v", "ON_ERROR_STOP=0") if go_on else ())]
         done = subprocess.run(
-            [self.server.programs.path("psql"), *self._words(role, database), "-f", "-"],
+            [self.server.programs.path("psql"), *words, "-f", "-"],
             input=self.fill(script) + "\n",
             capture_output=True,
             text=True,
@@ -200,6 +208,7 @@ class Arena:
                 connection.execute(f"CREATE DATABASE {name} TEMPLATE {name}_pristine OWNER {ADMIN}{strategy}".encode())
             self.touched = {"inventory"}
             connection.execute(f"GRANT CONNECT ON DATABASE inventory TO {APP}".encode())
+        shutil.rmtree(self.server.data / "fake_backups", ignore_errors=True)
         for name in ("victim.txt", "pwned"):
             with contextlib.suppress(FileNotFoundError):
                 (self.server.data / name).unlink()
@@ -334,7 +343,3 @@ def _make(programs: Programs, base: Path, account: process.Account | None) -> Ar
             connection.execute(f"ALTER DATABASE {name}_pristine ALLOW_CONNECTIONS false".encode())
     made.reset()
     return made
-
-
-def unique(prefix: str) -> str:
-    return f"{prefix}_{secrets.token_hex(3)}"

@@ -91,7 +91,7 @@ class Case:
             if self.given.get("hold"):
                 self.ground.hold(script, role=role, database=database)
             else:
-                said += self.ground.psql(script, role=role, database=database)[1]
+                said += self.ground.psql(script, role=role, database=database, go_on=True)[1]
         if script := self.text("after_sql"):
             said += self.ground.psql(script, role=self.database("after_role", "inventory_admin"))[1]
         if script := self.text("after_app_sql"):

@@ -1,4 +1,4 @@
-"""``roles apply`` and ``roles audit``."""
+"""``roles apply``, ``roles audit`` and ``roles prove``."""
 
 from __future__ import annotations
 
@@ -34,6 +34,14 @@ def register(app: typer.Typer) -> None:
             "3  HALT: something is critical, or could not be asked; 'pre' and 'run' refuse then, too",
         )
     )(audit)
+    group.command(
+        epilog=exits(
+            "0  everything that must be refused was refused by the server",
+            "2  usage or configuration",
+            "3  HALT: something got through, or could not be tried",
+            "7  the database is not stamped as this project's production",
+        )
+    )(prove)
     app.add_typer(group, name="roles")
 
 
@@ -78,3 +86,18 @@ def audit(
         session.console.show(shown.audited(result))
     worst = HaltError.exit_code if result.critical else 1 if at_least(result.findings, "high") else 0
     session.end(shown.audit_document(result), worst)
+
+
+def prove(json: Json = False, config: Config = None) -> None:
+    """Log in as the app role and really try: DELETE, TRUNCATE, DROP and everything else it must not be able to do.
+
+    On production each attempt is a transaction of its own that is rolled back, in a form that touches no row. What no
+    rollback undoes (setval, DROP DATABASE, programs on the server) is tried on a throw-away server with production's
+    roles, rights and schema and no rows. What the server answered is shown.
+    """
+    session = begin(as_json=json, config=config)
+    with session.console.working("trying as the app role"):
+        result = work.prove(session.project, session.console)
+    session.console.show(shown.proven(result))
+    bad = any(f.severity == "critical" for f in result.findings)
+    session.end(shown.prove_document(result), HaltError.exit_code if bad else 0)
