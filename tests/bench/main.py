@@ -25,6 +25,8 @@ from ringfence.integrity.expression import digest_query
 from ringfence.postgres import programs
 from ringfence.postgres.connection import connect
 from ringfence.workflow import environments
+from ringfence.workflow.backup import create_backup
+from ringfence.workflow.diff import diff
 from ringfence.workflow.project import Project, open_project
 
 ROWS = int(os.environ.get("RINGFENCE_BENCH_ROWS", "5000000"))
@@ -108,6 +110,7 @@ def measure(project: Project) -> None:
     restores.reset_beside_pg_restore(project, program, in_turn, row)
     for table in ("accounts", "wide"):
         fingerprint_beside_text(project, table)
+    diff_beside_fingerprint(project)
 
 
 def backup_beside_pg_dump(project: Project) -> None:
@@ -149,6 +152,31 @@ def fingerprint_beside_text(project: Project, table: str) -> None:
             "`count(*)`",
             "",
         )
+
+
+def diff_beside_fingerprint(project: Project) -> None:
+    """One changed row of the large table: from its key ranges to its old and new values, beside reading it once."""
+    target, seeds = project.target("production"), observe.new_seeds()
+    create_backup(project, issue=None, progress=Quiet())
+    # The first diff makes the reference; the work that is measured begins with it.
+    diff(project, None, tables=["accounts"], limit=10, progress=Quiet())
+    with connect(target, read_only=False) as session:
+        session.execute("UPDATE public.accounts SET abalance = abalance + 1 WHERE aid = %s", (ROWS // 2,))
+
+    def rows() -> None:
+        found = diff(project, None, tables=["accounts"], limit=10, progress=Quiet()).tables
+        assert [r.change for r in found[0].rows] == ["update"], found
+
+    command = [str(Path(sys.executable).with_name("ringfence")), "diff"]
+    with connect(target) as session, observe.open_snapshot(target) as snapshot:
+        session.execute("SET max_parallel_workers_per_gather = 0")
+        table = next(t for t in snapshot.tables if t.name.name == "accounts")
+        whole = digest_query(table.name.schema, table.name.name, table.columns, seeds, blocks=None)
+        beside = "one fingerprint of it, one session"
+        label = f"one changed row of `accounts`, {ROWS:,} rows"
+        row(f"{label}: `diff`", in_turn(rows, lambda: session.execute(whole).fetchone()), beside, "at most 2.5")
+        both = in_turn(lambda: program(command, project.settings.root), lambda: session.execute(whole).fetchone())
+        row(f"{label}: the command `ringfence diff`, all tables", both, beside, "")
 
 
 def program(command: list[str], where: Path) -> None:

@@ -169,6 +169,13 @@ class RowComparison:
             here, there = self._both(lambda side, group=group: self._rows(side, part, group))  # type: ignore[misc]
             yield from _pair(here, there)
 
+    def counts(self) -> RowChanges:
+        """How many rows came, changed and went."""
+        counts = {"insert": 0, "update": 0, "delete": 0}
+        for one in self.changes():
+            counts[one.change] += 1
+        return RowChanges(inserted=counts["insert"], updated=counts["update"], deleted=counts["delete"])
+
     def _range_buckets(self) -> _Ranges | None:
         """Ranges where the key is one integer: an index then leads to the rows of a bucket."""
         column = next((c for c in self.columns if self.key == (c.name,)), None)
@@ -275,10 +282,7 @@ def row_changes(before: Side, after: Side, seeds: Seeds) -> RowChanges | None:
     """
     if common_columns(before.table, after.table)[1]:
         return None
-    counts = {"insert": 0, "update": 0, "delete": 0}
-    for one in RowComparison(before, after, seeds).changes():
-        counts[one.change] += 1
-    return RowChanges(inserted=counts["insert"], updated=counts["update"], deleted=counts["delete"])
+    return RowComparison(before, after, seeds).counts()
 
 
 def common_columns(before: Table, after: Table) -> tuple[tuple[Column, ...], ColumnChanges]:

@@ -21,7 +21,7 @@ from ringfence.integrity.rowdiff import Side, key_columns
 from ringfence.integrity.rowvalues import TableDifference, read_difference, read_whole
 from ringfence.postgres.connection import ConnectError, QueryError
 from ringfence.redact import one_line
-from ringfence.workflow import rebuild, rows
+from ringfence.workflow import rebuild, rows, verify
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
 
@@ -44,10 +44,19 @@ class Diffed:
     seconds: float
 
 
-def diff(project: Project, name: str | None, *, tables: Sequence[str], limit: int, progress: Progress) -> Diffed:
+def diff(
+    project: Project,
+    name: str | None,
+    *,
+    tables: Sequence[str],
+    limit: int,
+    progress: Progress,
+    full: bool = False,
+) -> Diffed:
     """Compare rows of production with a backup (the newest by default): all tables, or those that are named.
 
-    ``limit`` rows of each table are shown, all are counted. Raises HaltError (3) where production cannot be read: then
+    ``limit`` rows of each table are shown, all are counted. Which tables differ is learned as `verify` learns it;
+    ``full`` reads every row. Raises HaltError (3) where production cannot be read: then
     nothing is known; UsageError (2) for a table that is on neither side, and as `rows.with_reference` does.
     """
     started = clock.monotonic_s()
@@ -62,7 +71,7 @@ def diff(project: Project, name: str | None, *, tables: Sequence[str], limit: in
                 compared = len(wrong)
             else:
                 compared = len(known)
-                wrong, other = _differing(project, before, snapshot, progress)
+                wrong, other = _differing(project, before, snapshot, full, progress)
             found = _compare(project, entry, before, snapshot, wrong, limit, progress) if wrong else ()
     except (ConnectError, QueryError, psycopg.Error) as error:
         raise HaltError(f"rows could not be compared: {error}", hint=getattr(error, "hint", None)) from error
@@ -100,7 +109,7 @@ def choose(names: Sequence[str], known: set[TableName]) -> tuple[TableName, ...]
 
 
 def _differing(
-    project: Project, before: Observation, snapshot: Snapshot, progress: Progress
+    project: Project, before: Observation, snapshot: Snapshot, full: bool, progress: Progress
 ) -> tuple[tuple[TableName, ...], tuple[OtherChange, ...]]:
     """The tables whose fingerprints differ, and what else does."""
     read = 0
@@ -110,7 +119,7 @@ def _differing(
         read += blocks
         progress.advance("comparing", read, total)
 
-    after = observe.observe(snapshot, before.seeds, workers=project.workers, on_digest=on_digest)
+    after = verify.observe_production(project, before, snapshot, full=full, on_digest=on_digest).observation
     found = verdict_of(before, after, rules={}, changes={}, proof="fingerprint")
     return differing(before, after), tuple(c for c in found.other if not c.allowed)
 

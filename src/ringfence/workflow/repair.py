@@ -39,10 +39,12 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What was asked for: ``tables`` by name (none means all), whether the damaged state is backed up first, whether
+    """What was asked for: ``tables`` by name (none means all), whether every row is read to learn
+    which tables differ, whether the damaged state is backed up first, whether
     newer rows give way, and how long locks are waited for."""
 
     tables: Sequence[str] = ()
+    full: bool = False
     evidence: bool = True
     overwrite: bool = False
     lock_wait_s: float = DEFAULT_LOCK_WAIT_S
@@ -153,7 +155,7 @@ def _plan(
     progress: Progress,
 ) -> RepairPlan:
     proven.require_production(project, snapshot.connection)
-    after = observe.observe(snapshot, before.seeds, workers=project.workers)
+    after = verify.observe_production(project, before, snapshot, full=request.full).observation
     known = {d.table for d in (*before.tables, *after.tables)}
     asked = choose(request.tables, known) if request.tables else None
     chosen, remains = choose_tables(project, before, after, asked)

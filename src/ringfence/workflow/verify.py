@@ -11,16 +11,16 @@ from ringfence import clock
 from ringfence.backup.model import Entry
 from ringfence.crashpoint import crashpoint
 from ringfence.errors import RingfenceError
-from ringfence.integrity import observe, rowdiff, since
+from ringfence.integrity import observe, since
 from ringfence.integrity.compare import compare, comparison_json, differing
-from ringfence.integrity.fingerprint import Table
+from ringfence.integrity.fingerprint import OnDigest, Table
 from ringfence.integrity.model import Comparison, Observation, RowChanges, TableName
 from ringfence.integrity.observe import Snapshot
-from ringfence.integrity.rowdiff import Side
+from ringfence.integrity.rowdiff import Side, common_columns
 from ringfence.postgres import queries
 from ringfence.postgres.connection import ConnectError, QueryError, connect
 from ringfence.redact import one_line
-from ringfence.workflow import rebuild, reference, testserver, wal_sources
+from ringfence.workflow import rebuild, rows, wal_sources
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
 
@@ -70,20 +70,23 @@ def _compare(project: Project, entry: Entry, before: Observation, progress: Prog
         progress.advance("comparing", read, total)
 
     with observe.open_snapshot(target) as snapshot:
-        found = since.observe_since(
-            snapshot,
-            before,
-            readers=wal_sources.readers(project),
-            load=project.load,
-            full=full,
-            on_digest=on_digest,
-        )
+        found = observe_production(project, before, snapshot, full=full, on_digest=on_digest)
         after = found.observation
         wrong = differing(before, after)
         changes, notes = _row_changes(project, entry, before, snapshot, wrong, progress)
     rules = {t: project.rule(t) for t in {d.table for d in (*before.tables, *after.tables)}}
     comparison = compare(before, after, rules=rules, changes=changes, proof=found.proof, proof_reasons=found.reasons)
     return with_notes(comparison, (*notes, *writing), unknown=bool(writing))
+
+
+def observe_production(
+    project: Project, before: Observation, snapshot: Snapshot, *, full: bool, on_digest: OnDigest | None = None
+) -> since.Since:
+    """Production as it is, by what the WAL names as touched since the baseline where that can be shown; ``full`` reads
+    every row."""
+    return since.observe_since(
+        snapshot, before, readers=wal_sources.readers(project), load=project.load, full=full, on_digest=on_digest
+    )
 
 
 def _row_changes(
@@ -100,36 +103,26 @@ def _row_changes(
     """
     if not wrong:
         return {}, ()
-    here = {t.name: t for t in snapshot.tables}
+
+    def work(pristine: Snapshot) -> dict[TableName, RowChanges | None]:
+        here, there = rows.by_name(snapshot.tables), rows.by_name(pristine.tables)
+        return {t: _changes_of(before, there.get(t), here.get(t), pristine, snapshot) for t in wrong}
+
     try:
-        with testserver.admin(project, before) as admin:
-            name = reference.find(project, admin, entry)
-            if name is None:
-                progress.say("the reference is made, to compare rows with")
-                name = reference.make(project, admin, entry, progress)
-        with observe.open_snapshot(project.target("test").on(name)) as pristine:
-            there = {t.name: t for t in pristine.tables}
-            digests = observe.observe(pristine, before.seeds, workers=project.workers)
-            touched = set(differing(before, digests))
-            changes = {}
-            for table in wrong:
-                if table in touched and table in there:
-                    raise QueryError(f"the reference's own rows of {one_line(table.name)} differ from the baseline")
-                changes[table] = _changes_of(there.get(table), here.get(table), pristine, snapshot, before)
-            return changes, ()
+        return rows.with_reference(project, entry, before, progress, work), ()
     except (RingfenceError, psycopg.Error) as error:
         told = f"rows could not be compared with the reference, so what happened to them is open: {error}"
         return dict.fromkeys(wrong), (told,)
 
 
 def _changes_of(
-    old: Table | None, new: Table | None, pristine: Snapshot, snapshot: Snapshot, before: Observation
+    before: Observation, old: Table | None, new: Table | None, pristine: Snapshot, snapshot: Snapshot
 ) -> RowChanges | None:
-    if old is None or new is None:
+    """How many rows came, changed and went; None where that cannot be said because the columns are others."""
+    if old is None or new is None or common_columns(old, new)[1]:
         return None
-    return rowdiff.row_changes(
-        Side(connection=pristine.connection, table=old), Side(connection=snapshot.connection, table=new), before.seeds
-    )
+    here = Side(connection=pristine.connection, table=old)
+    return rows.compare(before, here, Side(connection=snapshot.connection, table=new)).counts()
 
 
 def _wait_for_writers(project: Project) -> tuple[str, ...]:
@@ -137,14 +130,14 @@ def _wait_for_writers(project: Project) -> tuple[str, ...]:
     deadline = clock.monotonic_s() + WAIT_FOR_WRITERS_S
     with connect(project.target("production")) as connection:
         while True:
-            rows = connection.execute(queries.load("ringfence.workflow", "writers")).fetchall()
-            if not rows:
+            found = connection.execute(queries.load("ringfence.workflow", "writers")).fetchall()
+            if not found:
                 return ()
             if clock.monotonic_s() >= deadline:
                 return tuple(
                     f"session {pid} of role {one_line(role or '?')} ({one_line(application or 'no name')}) has written "
                     f"and not committed; it may change production after this look"
-                    for pid, role, application in rows
+                    for pid, role, application in found
                 )
             clock.pause(0.25)
 

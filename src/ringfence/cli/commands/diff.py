@@ -51,6 +51,9 @@ def diff(
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=0, help="Rows shown of each table; all are counted.")
     ] = work.DEFAULT_LIMIT,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read every row to learn which tables differ, whatever the WAL says.")
+    ] = False,
     html: Annotated[
         Path | None,
         typer.Option("--html", metavar="FILE", help="Also write one self-contained page (readable by you only)."),
@@ -66,7 +69,9 @@ def diff(
     given = _masks(mask or [])
     masks = (*session.project.settings.diff.mask, *given)
     with session.console.working("comparing rows with the baseline"):
-        result = work.diff(session.project, backup, tables=table or [], limit=limit, progress=session.console)
+        result = work.diff(
+            session.project, backup, tables=table or [], limit=limit, full=full, progress=session.console
+        )
     wrong = useless(given, result)
     if wrong:
         raise UsageError(f"--mask {wrong[0]}: no table has such a column", hint="nothing was shown; check the name")

@@ -49,6 +49,9 @@ def repair(
     no_backup: Annotated[
         bool, typer.Option("--no-backup", help="Do not keep a backup of the damaged state first.")
     ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read every row to learn which tables differ, whatever the WAL says.")
+    ] = False,
     lock_wait: Annotated[
         float, typer.Option("--lock-wait", metavar="SECONDS", min=0.1, help="How long locks on tables are waited for.")
     ] = work.DEFAULT_LOCK_WAIT_S,
@@ -63,7 +66,9 @@ def repair(
     rows: 'ringfence restore' brings those back.
     """
     session = begin(as_json=json, config=config, data_on_stdout=not apply)
-    request = work.Request(tables=table or [], evidence=not no_backup, overwrite=overwrite, lock_wait_s=lock_wait)
+    request = work.Request(
+        tables=table or [], full=full, evidence=not no_backup, overwrite=overwrite, lock_wait_s=lock_wait
+    )
     if apply:
         _apply(session, backup, request, yes=yes)
     if yes or overwrite or no_backup:
