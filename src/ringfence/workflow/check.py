@@ -26,8 +26,10 @@ from ringfence.workflow import (
     check_after,
     check_before,
     check_reach,
+    check_secrets,
     check_separation,
     checklist,
+    instructions,
     roles,
     verify,
 )
@@ -75,7 +77,22 @@ def _roles(project: Project) -> Iterable[Line]:
     yield of_findings("roles/audit", "the app role has no way around its rights", audited.findings)
 
 
-ROOMS: tuple[Check, ...] = (Check(name="roles/audit", text="the app role has no way around its rights", look=_roles),)
+def _instructions(project: Project) -> Iterable[Line]:
+    yield of_findings("agents/instructions", "agents are told what they may do", instructions.check(project.settings))
+
+
+def _secrets(project: Project) -> Iterable[Line]:
+    found = check_secrets.scan(project)
+    hidden = sum(f.severity == "info" for f in found)
+    seen = (f"{hidden} that the sandbox hides",) if hidden else ()
+    yield of_findings("secrets/reach", "no credential that agents can read opens production", found, *seen)
+
+
+ROOMS: tuple[Check, ...] = (
+    Check(name="roles/audit", text="the app role has no way around its rights", look=_roles),
+    Check(name="agents/instructions", text="agents are told what they may do", look=_instructions),
+    Check(name="secrets/reach", text="no credential that agents can read opens production", look=_secrets),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
