@@ -92,6 +92,7 @@ def connect(target: Target, *, read_only: bool = True, autocommit: bool = True) 
     try:
         with connection:
             connection.autocommit = True
+            _require_no_pooler(target, connection)
             _pin(connection, read_only=read_only)
             connection.autocommit = autocommit
             yield connection
@@ -137,6 +138,21 @@ def _open_in_silence(target: Target) -> Connection | None:
     _SETTLED.add(target.door)
     silence(target)
     return opened
+
+
+def _require_no_pooler(target: Target, connection: Connection) -> None:
+    """Refuse what hands out sessions of a server in turn: what is set or proven in one says nothing about the next.
+
+    It betrays itself by the process id that it made up for the connection.
+    """
+    row = connection.execute("SELECT pg_catalog.pg_backend_pid()", prepare=False).fetchone()
+    if row is None or row[0] != connection.info.backend_pid:
+        raise ConnectError(
+            f"a pooler answers at {target.address}: the session is server process {row[0] if row else '?'}, and the "
+            f"connection was given {connection.info.backend_pid}",
+            hint="give the address of the server itself in ringfence.toml, not the pooler's",
+            answered=True,
+        )
 
 
 def _pin(connection: Connection, *, read_only: bool) -> None:

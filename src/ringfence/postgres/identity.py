@@ -60,11 +60,7 @@ class Stamp:
 
 
 def read_identity(connection: Connection) -> Identity:
-    """Ask the server who it is. Raises IdentityError when it cannot say, or when something else answers for it.
-
-    A pooler gives every statement to whichever session is free, perhaps of another server: what was proven of one
-    statement says nothing about the next. It betrays itself by the process id that it made up for the connection.
-    """
+    """Ask the server who it is. Raises IdentityError when it cannot say."""
     try:
         row = connection.execute(queries.load(PACKAGE, "identity")).fetchone()
     except psycopg.errors.InsufficientPrivilege as error:
@@ -74,12 +70,6 @@ def read_identity(connection: Connection) -> Identity:
         ) from error
     if row is None:
         raise IdentityError("the server did not say which database this connection is in")
-    if row[9] != connection.info.backend_pid:
-        raise IdentityError(
-            f"a pooler answers at {one_line(connection.info.host)}:{connection.info.port}: the session is server "
-            f"process {row[9]}, and the connection was given {connection.info.backend_pid}",
-            hint="give the address of the server itself in ringfence.toml, not the pooler's",
-        )
     return Identity(
         system_identifier=row[0],
         database_oid=row[1],

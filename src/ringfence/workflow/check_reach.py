@@ -39,6 +39,8 @@ def reach(project: Project) -> Iterable[Line]:
     places = _places(project)
     contained = project.engine("test").evidence().contained_by or "nothing"
     with proven.session("test", project.engine("test").target("postgres"), read_only=False) as connection:
+        # First of all: what is tried here must never be tried on production.
+        proven.require_test_server(project, connection)
         by_server = _connect_from_server(connection, production.host, production.port)
         files = _files_by_server(connection, places)
         said = _by_program(connection, [production.host, str(production.port), str(pid), *map(str, places)])

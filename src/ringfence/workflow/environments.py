@@ -7,8 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ringfence.engines.model import EngineStatus, EnvironmentName, Started
+from ringfence.errors import EngineError, IdentityError
 from ringfence.postgres import identity
-from ringfence.workflow import furnish, guard, hold, proven, roles
+from ringfence.postgres.connection import ConnectError
+from ringfence.workflow import furnish, guard, hold, known, proven, roles
 from ringfence.workflow.furnish import Consent
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
@@ -44,7 +46,7 @@ def up(
     for environment in which:
         furnish.require_not_vanished(project, environment, accept=accept_new_identity)
     with ThreadPoolExecutor(max_workers=len(which)) as pool:
-        waiting = [(e, pool.submit(project.engine(e).start)) for e in which]
+        waiting = [(e, pool.submit(_start, project, e)) for e in which]
         started = [(e, f.result()) for e, f in waiting]
     brought = []
     for environment, server in started:
@@ -62,6 +64,19 @@ def up(
     if all(project.engine(e).status().state == "running" for e in BOTH):
         require_apart(project)
     return tuple(brought)
+
+
+def _start(project: Project, environment: EnvironmentName) -> Started:
+    """Start a server. Where one is on record, one that does not know the role is no matter of set-up any more: 7."""
+    try:
+        return project.engine(environment).start()
+    except EngineError as error:
+        cause = error.__cause__
+        if isinstance(cause, ConnectError) and cause.answered and environment in known.read(project):
+            raise IdentityError(
+                f"what answers is not provably {environment}: {error.message}", hint=error.hint or proven.CHECK_SETTINGS
+            ) from error
+        raise
 
 
 def down(project: Project, which: Sequence[EnvironmentName], progress: Progress) -> dict[EnvironmentName, bool]:

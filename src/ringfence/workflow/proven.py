@@ -19,6 +19,8 @@ from ringfence.redact import one_line
 from ringfence.workflow import known
 from ringfence.workflow.project import Project
 
+CHECK_SETTINGS = "check in ringfence.toml that host, port, database and role are the ones you mean"
+
 
 @contextlib.contextmanager
 def production(project: Project, *, read_only: bool = True) -> Iterator[Connection]:
@@ -94,7 +96,6 @@ def session(environment: EnvironmentName, target: Target, *, read_only: bool = T
                 raise
             raise IdentityError(
                 f"what answers is not provably {environment}: {error.message}",
-                hint="check in ringfence.toml that host, port, database and role are the ones you mean"
-                + (f"; {error.hint}" if error.hint else ""),
+                hint=CHECK_SETTINGS + (f"; {error.hint}" if error.hint else ""),
             ) from error
         yield connection

@@ -25,7 +25,7 @@ from ringfence.journal.log import Journal
 from ringfence.postgres import databases, identity, properties, queries
 from ringfence.postgres.connection import ConnectError, Connection, QueryError, connect
 from ringfence.redact import one_line
-from ringfence.workflow import backup, known, rebuild, roles, testserver
+from ringfence.workflow import backup, known, proven, rebuild, roles, testserver
 from ringfence.workflow.production_roles import make_missing_roles
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
@@ -137,7 +137,8 @@ class _Restore:
     def _admin(self) -> Iterator[Connection]:
         """A writing session on production's server, outside the database that is replaced."""
         try:
-            with connect(self.project.engine("production").target("postgres"), read_only=False) as connection:
+            target = self.project.engine("production").target("postgres")
+            with proven.session("production", target, read_only=False) as connection:
                 yield connection
         except ConnectError as error:
             raise RestoreError(

@@ -8,8 +8,7 @@ SELECT c.system_identifier::pg_catalog.text,
        CASE WHEN pg_catalog.pg_has_role('pg_read_all_settings', 'USAGE')
             THEN pg_catalog.current_setting('data_directory') END,
        pg_catalog.pg_is_in_recovery(),
-       (SELECT r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user),
-       pg_catalog.pg_backend_pid()
+       (SELECT r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user)
 FROM pg_catalog.pg_control_system() AS c,
      pg_catalog.pg_database AS d
 WHERE d.datname = pg_catalog.current_database()
