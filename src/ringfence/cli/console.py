@@ -21,7 +21,7 @@ from rich.text import Text
 
 from ringfence import clock
 from ringfence.errors import RingfenceError
-from ringfence.report import documents
+from ringfence.report import schema
 
 SAY_AGAIN_S = 10.0
 
@@ -136,4 +136,4 @@ class Console:
             self._err.print(Text.assemble(("ERROR: " if number == 0 else "       ", "bold red"), line))
         if problem.hint:
             self._err.print(Text.assemble(("HINT: ", "bold yellow"), problem.hint))
-        self.result(documents.error(problem))
+        self.result(schema.error(problem))

@@ -6,31 +6,14 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import typer
 from typer.main import get_command
 
 import ringfence
-from ringfence.cli.commands import (
-    agents,
-    backup,
-    check,
-    demo,
-    diff,
-    environments,
-    guard,
-    init,
-    lint,
-    repair,
-    reseed,
-    restore,
-    roles,
-    run,
-    runs,
-    sandbox,
-    verify,
-)
 from ringfence.cli.console import Console
 from ringfence.errors import EndedBySignal, InternalError, RingfenceError, UsageError
 
@@ -39,38 +22,57 @@ READER_GONE = 141
 # Newer typers carry a click of their own, older ones use the package: what they raise is reached by a public name.
 _UsageProblem: type[Any] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
-app = typer.Typer(
-    name="ringfence",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Coding agents work next to your production database. Ringfence makes sure that it is still the same "
+# Where each command is. Only the one that is called is loaded: all of them together take half a second.
+COMMANDS: dict[str, str] = {
+    "demo": "demo",
+    "init": "init",
+    "up": "environments",
+    "down": "environments",
+    "status": "environments",
+    "check": "check",
+    "roles": "roles",
+    "backup": "backup",
+    "reseed": "reseed",
+    "verify": "verify",
+    "diff": "diff",
+    "repair": "repair",
+    "restore": "restore",
+    "run": "run",
+    "pre": "run",
+    "post": "run",
+    "runs": "runs",
+    "report": "runs",
+    "resolve": "runs",
+    "agents": "agents",
+    "lint": "lint",
+    "sandbox": "sandbox",
+    "guard": "guard",
+}
+_HELP = (
+    "Coding agents work next to your production database. Ringfence makes sure that it is still the same "
     "database when they are done: it takes a proven backup before they start, gives them a fresh test database, "
-    "compares production with its baseline when they stop, and lets nothing be committed or pushed when it differs.",
-    epilog="Begin with 'ringfence demo', or in your own project with 'ringfence init' and 'ringfence up'.",
+    "compares production with its baseline when they stop, and lets nothing be committed or pushed when it differs."
 )
-for room in (
-    demo,
-    init,
-    lint,
-    environments,
-    agents,
-    check,
-    guard,
-    roles,
-    backup,
-    reseed,
-    restore,
-    verify,
-    diff,
-    repair,
-    run,
-    runs,
-    sandbox,
-):
-    room.register(app)
+_EPILOG = "Begin with 'ringfence demo', or in your own project with 'ringfence init' and 'ringfence up'."
+
+
+def app_for(arguments: Sequence[str]) -> typer.Typer:
+    """The command line with the command that is called, or with all of them where none is (help, a wrong name)."""
+    called = next((a for a in arguments if not a.startswith("-")), "")
+    app = typer.Typer(
+        name="ringfence",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help=_HELP,
+        epilog=_EPILOG,
+    )
+    app.callback()(_root)
+    for room in dict.fromkeys([COMMANDS[called]] if called in COMMANDS else COMMANDS.values()):
+        import_module(f"ringfence.cli.commands.{room}").register(app)
+    return app
 
 
 def _version(shown: bool) -> None:
@@ -79,7 +81,6 @@ def _version(shown: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
@@ -107,7 +108,7 @@ def run_command(arguments: list[str]) -> int:
     """Run one command; every failure is shown and becomes the exit status of its class."""
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     console = Console(as_json="--json" in own)
-    command = get_command(app)
+    command = get_command(app_for(arguments))
     try:
         # Not the parser's own main(): what that makes of Ctrl-C and of an exit status depends on its version.
         with command.make_context("ringfence", arguments) as context:

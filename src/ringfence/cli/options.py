@@ -6,17 +6,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
 
-from ringfence.backup.retention import rotate
 from ringfence.cli.console import Console
-from ringfence.journal.model import RunState
-from ringfence.report import pages
-from ringfence.workflow.backup import needed_baselines
-from ringfence.workflow.project import Project, open_project
+
+if TYPE_CHECKING:
+    from ringfence.journal.model import RunState
+    from ringfence.workflow.project import Project
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout; everything else goes to standard error.")
@@ -47,6 +46,10 @@ class Session:
 
     def write_page(self, state: RunState) -> Path | None:
         """Write the page of a run and say where it is; without room for it the run is what it is, and that is said."""
+        from ringfence.backup.retention import rotate
+        from ringfence.report import pages
+        from ringfence.workflow.backup import needed_baselines
+
         project = self.project
         entries = project.store.entries()
         kept = rotate(entries, keep=project.settings.backup.keep, needed=needed_baselines(project)).kept
@@ -66,6 +69,8 @@ class Session:
 
 def begin(*, as_json: bool, config: Path | None, data_on_stdout: bool = False) -> Session:
     """Read the settings and open the project. ``data_on_stdout`` keeps all that is for people away from stdout."""
+    from ringfence.workflow.project import open_project
+
     project = open_project(config, start=Path.cwd(), environ=os.environ)
     return Session(console=Console(as_json=as_json, data_on_stdout=data_on_stdout), project=project)
 

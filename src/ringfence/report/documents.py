@@ -9,9 +9,9 @@ from ringfence import clock
 from ringfence.backup.model import Entry, Kept, Manifest
 from ringfence.config.names import ColumnName
 from ringfence.engines.model import EngineStatus
-from ringfence.errors import RingfenceError
 from ringfence.journal.model import RunState
 from ringfence.report import diff_view
+from ringfence.report.schema import SCHEMA
 from ringfence.workflow import verify
 from ringfence.workflow.after import Ended
 from ringfence.workflow.backup import Created
@@ -20,16 +20,6 @@ from ringfence.workflow.overview import Overview
 from ringfence.workflow.repair import Repaired
 from ringfence.workflow.reseed import Reseeded
 from ringfence.workflow.verify import Verified
-
-SCHEMA = 1
-
-
-def error(problem: RingfenceError) -> dict[str, Any]:
-    """What stands on stdout when a command fails."""
-    return {
-        "schema": SCHEMA,
-        "error": {"code": problem.exit_code, "message": problem.message, "hint": problem.hint},
-    }
 
 
 def backup(manifest: Manifest, directory: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ringfence.findings import Finding, by_severity
 from ringfence.redact import one_line
-from ringfence.report.documents import SCHEMA
+from ringfence.report.schema import SCHEMA
 
 _STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
 

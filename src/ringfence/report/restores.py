@@ -11,7 +11,7 @@ from rich.text import Text
 from ringfence import clock, files
 from ringfence.backup.model import Entry
 from ringfence.redact import one_line
-from ringfence.report.documents import SCHEMA
+from ringfence.report.schema import SCHEMA
 from ringfence.workflow.project import Project
 from ringfence.workflow.restore import Restored
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from ringfence.findings import Finding, by_severity
 from ringfence.redact import one_line
 from ringfence.report import findings
-from ringfence.report.documents import SCHEMA
+from ringfence.report.schema import SCHEMA
 from ringfence.roles.apply import Applied
 from ringfence.roles.audit import Audited
 from ringfence.roles.prove import Tried

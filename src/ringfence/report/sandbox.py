@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ringfence.redact import one_line
-from ringfence.report.documents import SCHEMA
+from ringfence.report.schema import SCHEMA
 from ringfence.sandbox.model import LAYER_TEXT, Attempt, Proof
 from ringfence.sandbox.probe import Chosen
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ringfence import clock
 from ringfence.journal.model import RunState
-from ringfence.report.documents import SCHEMA
+from ringfence.report.schema import SCHEMA
 from ringfence.report.text import columns
 from ringfence.workflow.demo import Told
 

@@ -97,7 +97,7 @@ def _chosen(root: Path, paths: Sequence[Path], exclude: dict[str, str]) -> list[
 def _below(root: Path, path: Path) -> str:
     absolute = Path(os.path.abspath(path))
     if not absolute.exists():
-        raise UsageError(f"there is no {path}", hint="name files or directories of the project")
+        raise UsageError(f"there is no {os.path.relpath(absolute)}", hint="name files or directories of the project")
     if not absolute.is_relative_to(root):
         raise UsageError(f"{path} is not in the project {root}", hint="--config names another project")
     return absolute.relative_to(root).as_posix()

@@ -8,7 +8,7 @@ from ringfence.backup.model import Kept, Manifest
 from ringfence.errors import RingfenceError, UsageError
 from ringfence.integrity.model import Comparison
 from ringfence.journal.model import RunState
-from ringfence.report import documents
+from ringfence.report import documents, schema
 from ringfence.workflow.verify import Verified
 
 MANIFEST = Manifest(
@@ -47,12 +47,12 @@ def test_a_verdict_has_the_keys_of_the_contract() -> None:
 
 
 def test_an_error_has_its_exit_status() -> None:
-    found = documents.error(UsageError("no such thing", hint="look again"))
+    found = schema.error(UsageError("no such thing", hint="look again"))
     assert found["error"] == {"code": 2, "message": "no such thing", "hint": "look again"}
-    assert documents.error(RingfenceError("x"))["error"]["code"] == 70
+    assert schema.error(RingfenceError("x"))["error"]["code"] == 70
 
 
 def test_every_document_names_its_schema() -> None:
     state = RunState(run_id="20261122T101530Z-3f2a91")
-    for document in (documents.run(state), documents.runs([state]), documents.error(UsageError("x"))):
+    for document in (documents.run(state), documents.runs([state]), schema.error(UsageError("x"))):
         assert document["schema"] == 1

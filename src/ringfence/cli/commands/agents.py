@@ -9,8 +9,8 @@ import typer
 
 from ringfence.cli.options import Config, Json, begin, exits
 from ringfence.findings import at_least
-from ringfence.report import documents
 from ringfence.report import findings as shown
+from ringfence.report.schema import SCHEMA
 from ringfence.workflow import guard
 from ringfence.workflow import instructions as work
 
@@ -69,7 +69,7 @@ def sync(
     if result.problems:
         session.console.show(shown.text(result.problems))
     document = {
-        "schema": documents.SCHEMA,
+        "schema": SCHEMA,
         "written": list(result.written),
         "current": list(result.current),
         "policy": str(policy),

@@ -10,6 +10,7 @@ from ringfence import files
 from ringfence.backup.retention import rotate
 from ringfence.cli.options import Config, Issue, Json, begin, exits
 from ringfence.report import documents, text
+from ringfence.report.schema import SCHEMA
 from ringfence.workflow import backup as work
 from ringfence.workflow import reseed as reseeding
 from ringfence.workflow.issue import find_issue
@@ -94,7 +95,7 @@ def verify(
     session.console.show(
         f"{entry.id}: {size}, SHA-256 and archive are sound{', its restore is equal' if restore else ''}"
     )
-    session.end({"schema": documents.SCHEMA, "backup": entry.id, "sound": True, "restored": restore})
+    session.end({"schema": SCHEMA, "backup": entry.id, "sound": True, "restored": restore})
 
 
 def pin(
@@ -107,7 +108,7 @@ def pin(
     session = begin(as_json=json, config=config)
     work.pin(session.project, id_, reason=reason)
     session.console.show(f"{id_} is pinned: {reason}")
-    session.end({"schema": documents.SCHEMA, "backup": id_, "pinned": True, "reason": reason})
+    session.end({"schema": SCHEMA, "backup": id_, "pinned": True, "reason": reason})
 
 
 def unpin(id_: Named, json: Json = False, config: Config = None) -> None:
@@ -115,4 +116,4 @@ def unpin(id_: Named, json: Json = False, config: Config = None) -> None:
     session = begin(as_json=json, config=config)
     work.unpin(session.project, id_)
     session.console.show(f"{id_} is not pinned any more")
-    session.end({"schema": documents.SCHEMA, "backup": id_, "pinned": False})
+    session.end({"schema": SCHEMA, "backup": id_, "pinned": False})

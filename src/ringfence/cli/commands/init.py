@@ -14,7 +14,8 @@ from ringfence.cli.options import Json, exits
 from ringfence.config.load import load
 from ringfence.config.names import DEFAULT_IMAGE
 from ringfence.config.template import Place
-from ringfence.report import documents, text
+from ringfence.report import text
+from ringfence.report.schema import SCHEMA
 from ringfence.workflow import guard, instructions
 from ringfence.workflow import setup as work
 from ringfence.workflow.project import open_project
@@ -76,7 +77,7 @@ def init(
     console.show(text.initialised(result))
     console.result(
         {
-            "schema": documents.SCHEMA,
+            "schema": SCHEMA,
             "root": str(result.root),
             "written": list(result.written),
             "kept": list(result.kept),

@@ -16,7 +16,7 @@ from ringfence.config.load import load
 from ringfence.errors import UsageError
 from ringfence.lint.rules import RULES
 from ringfence.report import findings, lint_formats
-from ringfence.report.documents import SCHEMA
+from ringfence.report.schema import SCHEMA
 from ringfence.report.text import columns
 from ringfence.workflow import lint as work
 
