@@ -15,8 +15,13 @@ SEED_PORTS = {"production": 4546, "test": 2346}
 
 def test_the_demo(empty):
     document = empty.json("demo")
-    assert document.keys() == {"schema", "good", "bad", "remote", "counts", "seconds"}
-    good, bad = document["good"], document["bad"]
+    assert document.keys() == {"schema", "good", "stopped", "bad", "sandbox", "remote", "counts", "seconds"}
+    good, stopped, bad = document["good"], document["stopped"], document["bad"]
+    if stopped is None:
+        pytest.skip(f"no sandbox: {document['sandbox']}")
+    assert (stopped["outcome"], stopped["exit_code"], stopped["pushed"]) == ("failed", 8, False)
+    assert stopped["verdict"]["verdict"] == "unchanged" and stopped["commit"] is None
+    assert [a["processes_ended"] for a in stopped["agents"]][1] >= 1, "what was to write later"
     assert good.keys() == bad.keys() == RUN_KEYS
     assert (good["outcome"], good["exit_code"], good["pushed"]) == ("passed", 0, True)
     assert (bad["outcome"], bad["exit_code"], bad["pushed"]) == ("halt", 3, False)

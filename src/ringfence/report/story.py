@@ -16,21 +16,21 @@ from ringfence.workflow.demo import Told
 
 def story(told: Told) -> RenderableType:
     """What was done, what each layer saw, and what came of it."""
-    table = columns("", "run 1: a good agent", "run 2: a bad agent")
-    good, bad = told.good, told.bad
-    counts = "unchanged" if told.counts_before == told.counts_after else "changed"
+    good, stopped, bad = told.good, told.stopped, told.bad
+    heads = ["1: good agent", *(["2: bad, sandboxed"] if stopped else []), "3: bad, no sandbox"]
+    table = columns("", *heads)
+    counts = "unchanged (!)" if told.counts_before == told.counts_after else "changed"
     rows = (
-        ("backup", _took(good, "backup"), _took(bad, "backup")),
-        ("test database", f"equals it, {_took(good, 'reseed')}", f"equals it, {_took(bad, 'reseed')}"),
-        ("it changed", "the test database, two files", "25 prices in production"),
-        ("it said", "tests pass", "production was not touched"),
-        ("row counts", "unchanged", f"{counts}: a count sees nothing"),
-        ("Ringfence found", "production unchanged", _found(bad)),
-        ("commit, push", f"commit {(good.commit or '')[:7]}, pushed", "refused, nothing pushed"),
-        ("exit status", str(good.exit_code), f"{bad.exit_code}: HALT until resolved"),
+        ("backup, test db", _proven(good), _proven(stopped), _proven(bad)),
+        ("it said", "tests pass", "everything denied", "nothing touched"),
+        ("row counts", "unchanged", "unchanged", counts),
+        ("production is", "unchanged", "unchanged", _found(bad)),
+        ("commit, push", f"{(good.commit or '')[:7]}, pushed", "nothing", "refused"),
+        ("exit status", str(good.exit_code), f"{stopped.exit_code}: agent failed" if stopped else "", "3: HALT"),
     )
-    for name, left, right in rows:
-        table.add_row(Text(name, style="dim"), Text(left, style="green"), Text(right, style="red"))
+    for name, first, second, third in rows:
+        cells = [Text(first, style="green"), *([Text(second, style="green")] if stopped else []), Text(third, "red")]
+        table.add_row(Text(name, style="dim"), *cells)
     lines: list[RenderableType] = [
         Text(""),
         Text.assemble(
@@ -38,7 +38,7 @@ def story(told: Told) -> RenderableType:
             f"  on two {told.servers} servers with 5,200 rows, in {clock.seconds_text(told.seconds)}",
         ),
         table,
-        Text(""),
+        Text(f"  the sandbox: {told.sandbox}" + (f" ({told.no_sandbox})" if told.no_sandbox else ""), style="dim"),
         Text("Next, in your own project: 'ringfence init', 'ringfence up', 'ringfence run'"),
     ]
     if told.directory:
@@ -51,17 +51,26 @@ def document(told: Told) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "good": told.good.to_json(),
+        "stopped": None if told.stopped is None else told.stopped.to_json(),
         "bad": told.bad.to_json(),
+        "sandbox": told.sandbox,
         "remote": {"after_good": told.remote_after_good, "after_bad": told.remote_after_bad},
         "counts": {"before": dict(told.counts_before), "after": dict(told.counts_after)},
         "seconds": round(told.seconds, 3),
     }
 
 
-def _took(state: RunState, name: str) -> str:
-    seconds = next((s.seconds for s in state.steps if s.name == name), None)
-    return "" if seconds is None else clock.seconds_text(seconds)
+def _proven(state: RunState | None) -> str:
+    """How long backup and reseed took together."""
+    if state is None:
+        return ""
+    seconds = sum(s.seconds or 0 for s in state.steps if s.name in ("backup", "reseed"))
+    return f"proven in {clock.seconds_text(seconds)}"
 
 
 def _found(state: RunState) -> str:
+    tables = state.verdict.get("tables", []) if state.verdict else []
+    changed = [t for t in tables if isinstance(t, dict) and t.get("updated")] if isinstance(tables, list) else []
+    if changed:
+        return f"{changed[0]['updated']} rows updated"
     return state.reasons[0] if state.reasons else "nothing"

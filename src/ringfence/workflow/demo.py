@@ -1,11 +1,11 @@
-"""``demo``: the whole story on two real databases in a scratch directory, with a good agent and a bad one."""
+"""``demo``: the whole story on two real databases in a scratch directory, with a good agent and three bad ones."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
@@ -14,25 +14,35 @@ from pathlib import Path
 from ringfence import clock
 from ringfence.config import template
 from ringfence.engines import ports
-from ringfence.errors import InternalError
+from ringfence.errors import AgentError, InternalError
 from ringfence.git.program import Git, git_for
 from ringfence.journal.model import RunState
 from ringfence.postgres import queries
 from ringfence.postgres.connection import connect
-from ringfence.workflow import environments, run
+from ringfence.sandbox.model import LAYER_TEXT
+from ringfence.sandbox.probe import Chosen
+from ringfence.workflow import agents, enclosure, environments, run
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project, open_project
 
 BRANCH = "main"
-_TASKS = ("Let every SKU have a low-stock limit #7", "Check the prices of all SKUs #8")
+_TASKS = ("Let every SKU have a low-stock limit #7", "Tidy up, and check the prices #8", "Check the prices #9")
+_SCENES = ("good", "vandal", "late", "bad")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """What happened in the demo: both runs, where the remote branch stood after each, the counts a naive check sees."""
+    """What happened in the demo: the runs, where the remote branch stood, the counts a naive check sees.
+
+    ``stopped`` is the run of the bad agents in the sandbox; None where no sandbox holds on this machine, for the reason
+    in ``no_sandbox``. ``bad`` is the run of one of them without a sandbox.
+    """
 
     servers: str
+    sandbox: str
+    no_sandbox: str | None
     good: RunState
+    stopped: RunState | None
     bad: RunState
     remote_after_good: str
     remote_after_bad: str
@@ -49,14 +59,25 @@ def demo(*, keep: bool, progress: Progress) -> Told:
         project, git = _stage(place, progress)
         try:
             counts_before = _counts(project)
+            chosen = _sandbox(project)
+            held = chosen.proof.holds
             progress.say("1. a good agent works on the test database and writes code")
-            good = _act(project, place, "good", _TASKS[0], progress)
+            good = _act(_configured(project, place, ["good"], held=held), _TASKS[0], progress)
             remote_after_good = _remote_head(git, place)
-            progress.say("2. a bad agent finds production's password and changes 25 prices")
-            bad = _act(project, place, "bad", _TASKS[1], progress)
+            stopped = None
+            if held:
+                progress.say("2. three bad agents, in the sandbox")
+                stopped = _act(_configured(project, place, ["vandal", "late", "bad"], held=True), _TASKS[1], progress)
+                progress.say("3. the last of them once more, with the sandbox switched off")
+            else:
+                progress.say("2. a bad agent finds production's password and changes 25 prices")
+            bad = _act(_configured(project, place, ["bad"], held=False), _TASKS[2], progress)
             told = Told(
                 servers=f"PostgreSQL {project.programs[0].major}.{project.programs[0].minor}",
+                sandbox=LAYER_TEXT[chosen.proof.layer] if held else LAYER_TEXT["none"],
+                no_sandbox=None if held else "; ".join(chosen.proof.failures()[:2]),
                 good=good,
+                stopped=stopped,
                 bad=bad,
                 remote_after_good=remote_after_good,
                 remote_after_bad=_remote_head(git, place),
@@ -91,12 +112,12 @@ def _stage(place: Path, progress: Progress) -> tuple[Project, Git]:
     production, test = ports.free_port(), ports.free_port()
     text = template.initial_config()
     text = text.replace("db_port = 4546", f"db_port = {production}").replace("db_port = 2346", f"db_port = {test}")
-    passfile = place / "config" / "ringfence" / "inventory" / "pgpass"
-    command = ["sh", str(place / "agent.sh"), str(passfile), str(production), "inventory_admin", "inventory"]
-    listed = ", ".join(f'"{word}"' for word in command)
-    text += f'\n[[workflow.agents]]\nname = "build"\ncommand = [{listed}]\ntimeout_minutes = 1\n'
     (root / "ringfence.toml").write_text(text, "utf-8")
-    (root / ".gitignore").write_text("\n".join(template.gitignore_lines()) + "\n", "utf-8")
+    (root / ".gitignore").write_text("\n".join([*template.gitignore_lines(), "scene-*.toml"]) + "\n", "utf-8")
+    (place / "agents").mkdir()
+    for scene in _SCENES:
+        script = resources.files("ringfence.workflow").joinpath("scenes", f"{scene}.sh").read_text("utf-8")
+        (place / "agents" / f"{scene}.sh").write_text(script, "utf-8")
     (root / "CHANGES.md").write_text("# Changes\n", "utf-8")
     environ = {
         **os.environ,
@@ -126,9 +147,30 @@ def _repository(root: Path, place: Path, environ: Mapping[str, str]) -> Git:
     return git
 
 
-def _act(project: Project, place: Path, scene: str, task: str, progress: Progress) -> RunState:
-    script = resources.files("ringfence.workflow").joinpath("scenes", f"{scene}.sh").read_text("utf-8")
-    (place / "agent.sh").write_text(script, "utf-8")
+def _configured(project: Project, place: Path, scenes: Sequence[str], *, held: bool) -> Project:
+    """The same project with these agents, in the sandbox or without: a settings file of its own beside the first."""
+    text = project.settings.found_at.read_text("utf-8")
+    sandbox = f'[sandbox]\nallow_read = ["{place / "agents"}"]\n'
+    text = text.replace("[sandbox]\n", sandbox).replace('mode = "auto"', f'mode = "{"auto" if held else "none"}"')
+    server = project.engine("production").status()
+    passfile, port = str(project.paths.pgpass), str(server.port)
+    words = {"vandal": [str(server.pid)], "bad": [passfile, port, "inventory_admin", "inventory"]}
+    for scene in scenes:
+        command = ["sh", str(place / "agents" / f"{scene}.sh"), *words.get(scene, [])]
+        listed = ", ".join(f'"{word}"' for word in command)
+        text += f'\n[[workflow.agents]]\nname = "{scene}"\ncommand = [{listed}]\ntimeout_minutes = 1\n'
+    path = project.settings.root / f"scene-{'-'.join(scenes)}-{'held' if held else 'free'}.toml"
+    path.write_text(text, "utf-8")
+    return open_project(path, start=project.settings.root, environ=project.environ)
+
+
+def _sandbox(project: Project) -> Chosen:
+    """The layer that holds on this machine, or why none does."""
+    environment = agents.environment_of(project, "probe", project.environ, run_id="demo", issue=None).variables
+    return enclosure.find(project, enclosure.layers_of("auto"), environment, project.environ)
+
+
+def _act(project: Project, task: str, progress: Progress) -> RunState:
     return run.run(
         project,
         issue=task.rpartition("#")[2],
@@ -158,6 +200,13 @@ def _require_as_promised(told: Told) -> None:
             f"the demo did not go as it must: good agent {told.good.outcome} {told.good.reasons}, "
             f"bad agent {told.bad.outcome} {told.bad.reasons}"
         )
+    stopped = told.stopped
+    if stopped is not None and (stopped.exit_code != AgentError.exit_code or not _is_unchanged(stopped)):
+        raise InternalError(f"the demo did not go as it must: in the sandbox {stopped.outcome} {stopped.reasons}")
+
+
+def _is_unchanged(state: RunState) -> bool:
+    return state.verdict is not None and state.verdict.get("verdict") == "unchanged"
 
 
 class _Quiet:

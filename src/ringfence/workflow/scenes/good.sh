@@ -1,7 +1,6 @@
 #!/bin/sh
 # The good agent of the demo: tries its change on the test database, as roughly as it likes, and writes code.
 set -eu
-echo "reading the task: $(head -n 3 | tail -n 1)"
 echo "trying a migration on $PGDATABASE, port $PGPORT"
 psql -X -q -v ON_ERROR_STOP=1 "$DATABASE_URL" <<'SQL'
 ALTER TABLE "SKU" ADD COLUMN "lowStockAt" int NOT NULL DEFAULT 10;
