@@ -95,7 +95,7 @@ def test_one_command_for_a_person(guarded: Project) -> None:
     probed = guarded.json("sandbox", "--probe")
     assert probed["sandbox"]["layer"] == "bwrap-net" and probed["sandbox"]["holds"] is True
     assert sum(not a["control"] for a in probed["sandbox"]["attempts"]) >= 60
-    for words in (("sandbox",), ("sandbox", "--probe", "--", "true"), ("sandbox", "--layer", "x", "--probe")):
+    for words in (("sandbox",), ("sandbox", "--probe", "--shell"), ("sandbox", "--layer", "x", "--probe")):
         guarded.refused(*words, code=2)
 
 
