@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import restores
+from tests.bench import guard, restores
 
 from ringfence.config import template
 from ringfence.engines import ports
@@ -111,6 +111,7 @@ def measure(project: Project) -> None:
     for table in ("accounts", "wide"):
         fingerprint_beside_text(project, table)
     diff_beside_fingerprint(project)
+    guard.measure()
 
 
 def backup_beside_pg_dump(project: Project) -> None:
