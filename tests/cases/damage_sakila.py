@@ -6,6 +6,9 @@ from collections.abc import Mapping
 
 _OFF, _ON = "SET session_replication_role = replica", "SET session_replication_role = origin"
 
+LEDGER = "CREATE TABLE public.ledger AS SELECT customer_id, amount, payment_date FROM public.payment"
+"""The shop has no table without a key; this is one, with rows that are alike."""
+
 SAKILA_DAMAGES: Mapping[str, tuple[str, ...]] = {
     "the price of one film": ("UPDATE film SET rental_rate = rental_rate + 1 WHERE film_id = 1",),
     "all prices": ("UPDATE film SET rental_rate = 0.99",),
@@ -29,19 +32,17 @@ SAKILA_DAMAGES: Mapping[str, tuple[str, ...]] = {
     "categories truncated": ("TRUNCATE film_category",),
     "everything about films truncated": ("TRUNCATE film CASCADE",),
     "rentals truncated with payments": ("TRUNCATE rental CASCADE",),
-    "payments of one month": ("DELETE FROM payment_p2007_03",),
-    "one payment, no key": (
-        "DELETE FROM payment_p2007_02 WHERE payment_id = (SELECT min(payment_id) FROM payment_p2007_02)",
-    ),
-    "payments doubled": ("INSERT INTO payment_p2007_01 SELECT * FROM payment_p2007_01 WHERE amount > 9",),
-    "amounts by a cent": ("UPDATE payment_p2007_04 SET amount = amount + 0.01 WHERE payment_id % 100 = 0",),
+    "payments of one month": ("DELETE FROM payment WHERE payment_date < '2005-07-01'",),
+    "one payment, no key": ("DELETE FROM ledger WHERE ctid = (SELECT min(ctid) FROM ledger)",),
+    "payments doubled": ("INSERT INTO ledger SELECT * FROM ledger WHERE amount > 9",),
+    "amounts by a cent": ("UPDATE ledger SET amount = amount + 0.01 WHERE customer_id % 100 = 0",),
     "payments of a customer moved to another": ("UPDATE payment SET customer_id = 2 WHERE customer_id = 1",),
     "a payment through the rule of the parent": (
         "INSERT INTO payment (customer_id, staff_id, rental_id, amount, payment_date) VALUES (1, 1, 1, 5, '2007-05-05')",
     ),
     "rentals returned": ("UPDATE rental SET return_date = NULL WHERE rental_id % 50 = 0",),
     "rentals moved in time": ("UPDATE rental SET rental_date = rental_date + interval '1 microsecond'",),
-    "a rental deleted, payments lose it": ("DELETE FROM rental WHERE rental_id = 1000",),
+    "a rental deleted behind the keys": (_OFF, "DELETE FROM rental WHERE rental_id = 1000", _ON),
     "an honest looking rental": (
         "INSERT INTO rental (rental_date, inventory_id, customer_id, staff_id) VALUES ('2026-01-01', 1, 1, 1)",
     ),

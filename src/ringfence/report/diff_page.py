@@ -8,7 +8,6 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
-from ringfence import clock
 from ringfence.config.names import ColumnName
 from ringfence.integrity.compare import table_text
 from ringfence.redact import one_line
@@ -31,7 +30,7 @@ def page(result: Diffed, masks: Sequence[ColumnName], *, project: str, now: dt.d
     return _template().render(
         title=f"{heading} · {project}",
         heading=heading,
-        subheading=f"{project}: production on {clock.iso(now)} beside backup {result.backup}; "
+        subheading=f"{project}: production on {now:%Y-%m-%d %H:%M:%S} UTC beside backup {result.backup}; "
         f"{result.compared:,} {'table' if result.compared == 1 else 'tables'} compared",
         words=_WORDS,
         tables=[

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from tests.acceptance.project import SHARED_DATA
-from tests.cases.damage_sakila import SAKILA_DAMAGES
+from tests.cases.damage_sakila import LEDGER, SAKILA_DAMAGES
 from tests.postgres.workflow.stage import BY_MAJOR, MAJORS, Quiet, Stage, World
 
 from ringfence.workflow import repair
@@ -26,6 +26,7 @@ def shop(world: World) -> Iterator[Stage]:
     with world.stage(MAJORS[0], MAJORS[0]) as stage:
         for name in ("sakila-schema.sql", "sakila-data.sql"):
             load(stage, name)
+        stage.run("production", LEDGER)
         create_backup(stage.project, issue=None, progress=Quiet())
         yield stage
 
