@@ -115,8 +115,8 @@ def _open(target: Target) -> Connection:
 
 def is_answer(words: str) -> bool:
     """Whether a server spoke, at any of the addresses that the name of the host has (pure)."""
-    attempts = [part for part in re.split(r"(?=connection to server )", words) if part.strip()]
-    attempts = [a for a in attempts if a.strip() != "connection failed:"]
+    parts = re.split(r"(?=connection to server )", words)
+    attempts = [part for part in parts if part.startswith("connection to server ")] or [words]
     return any(not _NOT_ANSWERED.search(attempt) for attempt in attempts)
 
 

@@ -22,6 +22,9 @@ from ringfence.workflow import checklist, proven
 from ringfence.workflow.checklist import Line
 from ringfence.workflow.project import Project
 
+Door = tuple[str, int]
+_INSIDE_PORT = 5432
+
 CONTAIN: Mapping[EngineKind, str] = {
     "embedded": "contain the test server: with bubblewrap (bwrap) on this machine 'ringfence down test' and "
     "'ringfence up test' start it where production does not exist; what keeps it in is said by 'ringfence status'",
@@ -34,39 +37,38 @@ CONTAIN: Mapping[EngineKind, str] = {
 
 def reach(project: Project) -> Iterable[Line]:
     """Network, files, processes and the Docker socket, tried from inside of the test server."""
-    production = project.target("production")
     pid = project.engine("production").status().pid or 0
     places = _places(project)
     contained = project.engine("test").evidence().contained_by or "nothing"
     with proven.session("test", project.engine("test").target("postgres"), read_only=False) as connection:
         # First of all: what is tried here must never be tried on production.
         proven.require_test_server(project, connection)
-        by_server = _connect_from_server(connection, production.host, production.port)
+        doors = _doors(project, connection)
+        by_server = {door: _connect_from_server(connection, *door) for door in doors}
         files = _files_by_server(connection, places)
-        said = _by_program(connection, [production.host, str(production.port), str(pid), *map(str, places)])
+        hosts = " ".join(f"{host}/{port}" for host, port in doors)
+        said = _by_program(connection, [hosts, str(pid), *map(str, places)])
     fix = CONTAIN[project.engine("test").kind]
     kept = f"contained by: {contained}"
-    yield _network(production.address, by_server, said, kept, fix)
+    yield _network(by_server, said, kept, fix)
     yield _files(places, files, said, kept, fix)
     yield _processes(pid, said, kept, fix)
 
 
-def _network(address: str, by_server: str | None, said: Mapping[str, str] | str, kept: str, fix: str) -> Line:
+def _network(by_server: Mapping[Door, str | None], said: Mapping[str, str] | str, kept: str, fix: str) -> Line:
     name, text = "separation/reach-network", "the test server cannot open a connection to production"
-    program = said if isinstance(said, str) else f"program: {said.get('tcp', 'said nothing')}"
-    seen = (f"server: {one_line(by_server or 'not tried')}", program, kept)
-    opened = [
-        w
-        for w, yes in (
-            ("the server itself", is_answer(by_server or "refused")),
-            ("a program", _is(said, "tcp", "open")),
-        )
-        if yes
-    ]
+    seen, opened, untried = [], [], False
+    for number, (door, words) in enumerate(by_server.items()):
+        program = said if isinstance(said, str) else said.get(f"tcp{number}", "said nothing")
+        seen.append(f"{_address(door)}: server: {one_line(words or 'could not try')}; program: {program}")
+        if _is_open(words) or program == "open":
+            opened.append(_address(door))
+        untried = untried or (words is None and program != "closed")
+    seen.append(kept)
     if opened:
-        message = f"{' and '.join(opened)} opened a connection to {address}"
+        message = f"the test server opened a connection to {', '.join(opened)}"
         return checklist.fails(name, text, message, severity="high", about="test server", fix=fix, evidence=seen)
-    if by_server is None and not _is(said, "tcp", "closed"):
+    if untried:
         return checklist.unknown(name, text, "; ".join(seen), about="test server", fix=fix)
     return checklist.holds(name, text, *seen)
 
@@ -106,8 +108,44 @@ def _processes(pid: int, said: Mapping[str, str] | str, kept: str, fix: str) -> 
     return checklist.holds(name, text, *seen)
 
 
-def _is(said: Mapping[str, str] | str, word: str, value: str) -> bool:
-    return not isinstance(said, str) and said.get(word) == value
+def _is_open(words: str | None) -> bool:
+    """Whether a connection was opened, whatever became of it: a server that says "not now" was reached, too."""
+    return words is not None and (is_answer(words) or "FATAL" in words or "closed the connection" in words)
+
+
+def _address(door: Door) -> str:
+    return one_line(f"[{door[0]}]:{door[1]}" if ":" in door[0] else f"{door[0]}:{door[1]}")
+
+
+def _doors(project: Project, connection: Connection) -> list[Door]:
+    """Every address at which the test server may find production: its own, its container's, the machine's.
+
+    A port that Docker publishes on 127.0.0.1 is elsewhere for a container: at the gateway of its network.
+    """
+    evidence = project.engine("production").evidence()
+    target = project.target("production")
+    doors = [(target.host, target.port), *((at.host, at.port) for at in evidence.listens)]
+    if evidence.container is not None:
+        doors.append((evidence.container.name, _INSIDE_PORT))
+    # Elsewhere the gateway is somebody's router, which is nobody's to knock at.
+    gateway = _gateway(connection) if project.engine("test").kind == "docker" else None
+    if gateway is not None:
+        doors += [(gateway, target.port), (gateway, _INSIDE_PORT)]
+    # A socket's directory is a file, and looked at as such; any address means the machine itself.
+    return list(dict.fromkeys((h, p) for h, p in doors if not h.startswith("/") and h not in ("0.0.0.0", "::")))
+
+
+def _gateway(connection: Connection) -> str | None:
+    """The default gateway of the test server's network; None where it has none, or nobody can tell."""
+    try:
+        row = connection.execute(queries.load("ringfence.workflow", "reach_route")).fetchone()
+    except psycopg.Error:
+        return None
+    for line in str(row[0] if row else "").splitlines()[1:]:
+        fields = line.split()
+        if len(fields) > 3 and fields[1] == "00000000" and len(fields[2]) == 8:
+            return ".".join(str(byte) for byte in reversed(bytes.fromhex(fields[2])))
+    return None
 
 
 def _places(project: Project) -> list[Path]:

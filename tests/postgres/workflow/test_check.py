@@ -62,7 +62,8 @@ def statement(stage: Stage, environment: str, do: str, undo: str, database: str 
 def test_every_line_of_a_whole_project(seeded: Stage) -> None:
     result = looked(seeded)
     found = lines(result)
-    assert {n: line.outcome for n, line in found.items() if not n.startswith("separation/reach")} == {
+    own = {n: line for n, line in found.items() if n.split("/")[0] in ("before", "separation", "after")}
+    assert {n: line.outcome for n, line in own.items() if not n.startswith("separation/reach")} == {
         "before/production-running": "holds",
         "before/test-running": "holds",
         "before/recent-backup": "holds",

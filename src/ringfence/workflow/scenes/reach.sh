@@ -1,13 +1,15 @@
-# Run by the test server as its superuser could run it. Arguments: host port pid path... Prints one word and a result
-# a line; nothing is written anywhere and no signal is sent (kill -0 only asks whether it may be).
-host=$1 port=$2 pid=$3
-shift 3
+# Run by the test server as its superuser could run it. Arguments: "host/port ..." pid path... Prints one word and a
+# result a line; nothing is written anywhere and no signal is sent (kill -0 only asks whether it may be).
+doors=$1 pid=$2
+shift 2
 said() { printf '%s %s\n' "$1" "$2"; }
-if command -v bash >/dev/null 2>&1 && command -v timeout >/dev/null 2>&1; then
-    if timeout 3 bash -c 'exec 3<>"/dev/tcp/$1/$2"' probe "$host" "$port" 2>/dev/null; then said tcp open; else said tcp closed; fi
-else
-    said tcp untried
-fi
+number=0
+for door in $doors; do
+    if ! command -v bash >/dev/null 2>&1 || ! command -v timeout >/dev/null 2>&1; then said "tcp$number" untried
+    elif timeout 3 bash -c 'exec 3<>"/dev/tcp/$1"' probe "$door" 2>/dev/null; then said "tcp$number" open
+    else said "tcp$number" closed; fi
+    number=$((number + 1))
+done
 case $pid in
     0) said signal untried ;;
     *) if kill -0 "$pid" 2>/dev/null; then said signal allowed; else said signal refused; fi ;;
