@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -191,7 +192,8 @@ class Project:
 
     def passwords(self) -> list[str]:
         """Every password of the pgpass file."""
-        return [line.split(":")[4] for line in self._pgpass_lines()]
+        found = [re.split(r"(?<!\\):", line, maxsplit=4)[4] for line in self._pgpass_lines()]
+        return [re.sub(r"\\(.)", r"\1", password) for password in found]
 
     def _pgpass_lines(self) -> list[str]:
         if not self.pgpass.exists():

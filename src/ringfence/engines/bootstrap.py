@@ -15,9 +15,10 @@ from psycopg import sql
 
 from ringfence.engines.compose import IMAGE_SUPERUSER
 from ringfence.engines.containers import Found
+from ringfence.engines.contract import Agree
 from ringfence.engines.dockercli import Docker, DockerError
 from ringfence.engines.model import EnvironmentName
-from ringfence.errors import EngineError
+from ringfence.errors import EngineError, IdentityError
 from ringfence.postgres import queries
 from ringfence.postgres import target as targets
 from ringfence.postgres.connection import ConnectError, connect
@@ -27,12 +28,13 @@ _AUTHENTICATION = ("password", "authentication", "pg_hba.conf", "role")
 
 
 def ensure_administrator(
-    docker: Docker, found: Found, target: Target, *, environment: EnvironmentName, created: bool
+    docker: Docker, found: Found, target: Target, *, environment: EnvironmentName, created: bool, agree: Agree
 ) -> list[str]:
     """Make sure that the tool's role exists, is a superuser and can log in. Returns what was done.
 
     ``created``: the container was just made by the tool, so its image's password is known to nobody and is removed.
-    Raises EngineError (2) where the role exists and its password cannot be had.
+    In a container that was there before a role is made only where a person agrees. Raises EngineError (2) where the
+    role exists and its password cannot be had, IdentityError (7) where nobody agreed.
     """
     refused = _refusal(target)
     if refused is None:
@@ -49,6 +51,13 @@ def ensure_administrator(
         if target.user != superuser or not given or not _try_password(target, given):
             raise _unknown_password(target, found, refused)
         return [f"took the password of {target.user} from the environment of container {found.name}"]
+    if not exists and not created:
+        question = f"container {found.name} was there before; role {target.user}, a superuser, is to be made in it"
+        if not agree(question):
+            raise IdentityError(
+                f"{question}, and nobody agreed",
+                hint=f"if it is the right container, 'ringfence up {environment} --yes'",
+            )
     _set_password(docker, found, target, superuser, exists)
     notes.append(f"{'gave a new password to' if exists else 'made'} role {target.user}, a superuser")
     if created and superuser != target.user:

@@ -7,6 +7,7 @@ conclusions: what they prove is decided elsewhere, by comparing those of two env
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +15,14 @@ from ringfence.engines.model import EngineKind, EngineStatus, EnvironmentName, E
 from ringfence.postgres.programs import ClientPrograms
 from ringfence.postgres.target import Target
 from ringfence.process import Account
+
+Agree = Callable[[str], bool]
+"""Asks a person whether something may be done to a server that was there before."""
+
+
+def nobody(question: str) -> bool:
+    """The answer where nobody can be asked."""
+    return False
 
 
 class Engine(Protocol):
@@ -44,10 +53,11 @@ class Engine(Protocol):
         """How the server is at this moment; never an error because it does not run."""
         ...
 
-    def start(self) -> Started:
+    def start(self, agree: Agree = nobody) -> Started:
         """Make what is missing of what the engine owns, start it, and prove that it is the one meant.
 
-        A second call changes nothing. Raises EngineError (2) with what to do.
+        Where that takes a change of a server that was there before, ``agree`` is asked. A second call changes nothing.
+        Raises EngineError (2) with what to do, and IdentityError (7) where nobody agreed.
         """
         ...
 

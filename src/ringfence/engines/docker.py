@@ -18,6 +18,7 @@ from ringfence import clock, files
 from ringfence.engines import bootstrap, compose, containers, ports
 from ringfence.engines.compose import Service
 from ringfence.engines.containers import LOOPBACK, Found
+from ringfence.engines.contract import Agree, nobody
 from ringfence.engines.dockercli import Docker, DockerError, find_docker
 from ringfence.engines.inside import programs_of
 from ringfence.engines.model import EngineKind, EngineStatus, EnvironmentName, Evidence, Listening, Started, Storage
@@ -112,7 +113,7 @@ class DockerEngine:
             note="; ".join(notes) or None,
         )
 
-    def start(self) -> Started:
+    def start(self, agree: Agree = nobody) -> Started:
         """Make or adopt the container, start it, make the tool's role in it, and prove that it is the one meant."""
         docker = self._docker()
         docker.require_local()
@@ -130,7 +131,7 @@ class DockerEngine:
             inner = self._inner_port(found)
             self._wait(docker, found, inner)
             notes += bootstrap.ensure_administrator(
-                docker, found, self.target(), environment=self.environment, created=created
+                docker, found, self.target(), environment=self.environment, created=created, agree=agree
             )
             self._prove(docker, found)
         return Started(created=created, started=started, notes=tuple(notes))

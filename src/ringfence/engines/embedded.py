@@ -17,7 +17,7 @@ from typing import ClassVar
 from ringfence import files, process
 from ringfence.engines import account as accounts
 from ringfence.engines import cluster, ports
-from ringfence.engines.contract import Containment
+from ringfence.engines.contract import Agree, Containment, nobody
 from ringfence.engines.model import EngineKind, EngineStatus, EnvironmentName, Evidence, Listening, Started, Storage
 from ringfence.errors import EngineError
 from ringfence.postgres import programs as program_sets
@@ -77,7 +77,7 @@ class EmbeddedEngine:
             note=note,
         )
 
-    def start(self) -> Started:
+    def start(self, agree: Agree = nobody) -> Started:
         """Make the server where there is none, start it where it does not run, and prove that it is the one meant.
 
         Raises EngineError with what to do: no binaries, port in use, a foreign or stale process, a damaged directory.

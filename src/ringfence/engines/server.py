@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
+from ringfence.engines.contract import Agree, nobody
 from ringfence.engines.model import EngineKind, EngineStatus, EnvironmentName, Evidence, Listening, Started, Storage
 from ringfence.errors import EngineError
 from ringfence.postgres import capability
@@ -93,7 +94,7 @@ class ServerEngine:
             note=None if identity.superuser else _no_superuser(self.superuser),
         )
 
-    def start(self) -> Started:
+    def start(self, agree: Agree = nobody) -> Started:
         """Nothing is started: the server must answer, be of a version that is known, and take writes."""
         try:
             identity = self._ask()

@@ -78,7 +78,8 @@ def compare(
     ]
     identity, unknown = _identity_differences(before, after)
     if comparable:
-        state = diff_states(before.state, after.state)
+        limited = not before.identity.superuser and not after.identity.superuser
+        state = diff_states(before.state, after.state, limited=limited)
     else:
         said = "the baseline was taken with other seeds or by another algorithm: its digests say nothing about this one"
         state = StateDifferences(differences=(), unknown=(said,))
@@ -89,9 +90,16 @@ def compare(
         proof=proof,
         tables=tuple(t.comparison for t in tables),
         other=tuple(d.change for d in other),
-        reasons=_reasons(tables, other, unknown),
+        reasons=(*_reasons(tables, other, unknown), *state.hidden, *_hidden_settings(before, after)),
         proof_reasons=proof_reasons,
     )
+
+
+def _hidden_settings(before: Observation, after: Observation) -> tuple[str, ...]:
+    """Settings that only some roles see are not there for others, which no comparison shows."""
+    if before.identity.data_directory is None and after.identity.data_directory is None:
+        return ("not compared: settings that only members of pg_read_all_settings see",)
+    return ()
 
 
 def _digests(observation: Observation) -> dict[TableName, TableDigest]:

@@ -12,6 +12,7 @@ from ringfence.integrity.state_rules import (
     LABELS,
     OPAQUE,
     PHRASES,
+    SERVER_CONFIGURATION,
     WORDS,
     describe,
     kind_of,
@@ -37,10 +38,14 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class StateDifferences:
-    """Everything that differs between two states, in a fixed order, and the kinds that could not be compared."""
+    """Everything that differs between two states, in a fixed order, and the kinds that could not be compared.
+
+    ``hidden`` are kinds that the role may read neither then nor now: that is known, and makes no verdict unknown.
+    """
 
     differences: tuple[Difference, ...]
     unknown: tuple[str, ...]
+    hidden: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,25 +58,34 @@ class AttributeDifference:
     phrase: str | None = None
 
 
-def diff_states(before: State, after: State) -> StateDifferences:
+def diff_states(before: State, after: State, *, limited: bool = False) -> StateDifferences:
     """Compare two states of one database, read under the same seed.
 
     What goes with an object that was created or dropped as a whole (a table's columns, an extension's functions) is
-    not listed again. A kind that is unreadable or missing on either side is unknown, never equal.
+    not listed again. A kind that is unreadable or missing on either side is unknown, never equal. With ``limited``
+    (both states were read by a role that is no superuser) the server's configuration may be hidden on both sides.
     """
     differences: list[Difference] = []
     unknown: list[str] = []
+    hidden: list[str] = []
     whole = _whole_objects(before, after)
     for kind in sorted(before.keys() | after.keys()):
         reason = _why_unknown(kind, before, after)
-        if reason:
+        if reason and limited and is_hidden(kind, before) and is_hidden(kind, after):
+            hidden.append(f"not compared: {kind_of(kind).label}: {one_line(why_unreadable(before[kind]) or '')}")
+        elif reason:
             unknown.append(reason)
         elif kind == SEQUENCE_VALUE:
             differences.extend(_sequence_differences(before, after))
         else:
             differences.extend(_object_differences(kind, before[kind], after[kind], whole))
     differences.sort(key=lambda d: (d.change.kind, d.change.object, d.reason))
-    return StateDifferences(differences=tuple(differences), unknown=tuple(unknown))
+    return StateDifferences(differences=tuple(differences), unknown=tuple(unknown), hidden=tuple(hidden))
+
+
+def is_hidden(kind: str, state: State) -> bool:
+    """Whether a state lacks something that a role which is no superuser may be without."""
+    return kind in SERVER_CONFIGURATION and kind in state and why_unreadable(state[kind]) is not None
 
 
 def differing_attributes(before: Attributes, after: Attributes) -> tuple[AttributeDifference, ...]:

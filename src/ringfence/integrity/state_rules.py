@@ -13,6 +13,9 @@ UNREADABLE = ""
 """The name under which an unreadable kind says why. No object of any database has an empty name."""
 
 CLUSTER = "cluster-"
+SERVER_CONFIGURATION = frozenset({"cluster-file-setting", "cluster-hba", "cluster-ident"})
+"""What only a superuser may read and no dump carries: the server's configuration files. An administrator of a database
+on somebody else's server goes without; it is named wherever he could take it for compared."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,10 +14,11 @@ from ringfence.backup import model
 from ringfence.backup.model import Entry, Kept, Manifest, Purpose
 from ringfence.backup.store import BackupStore
 from ringfence.crashpoint import crashpoint
-from ringfence.errors import BackupError, IdentityError
+from ringfence.errors import BackupError
 from ringfence.integrity import baseline, observe, wal_mark
 from ringfence.integrity.model import Observation, TableName
 from ringfence.integrity.observe import Snapshot
+from ringfence.integrity.state_diff import is_hidden
 from ringfence.integrity.state_rules import kind_of, why_unreadable
 from ringfence.journal import reader
 from ringfence.postgres import databases
@@ -93,12 +94,12 @@ def _create(
     with store.staging() as staging, observe.open_marked_snapshot(target, slots=slots) as snapshot:
         # Asked again of the very session that the dump and the baseline come from.
         proven.require_production(project, snapshot.connection)
-        if not snapshot.identity.superuser:
-            raise IdentityError(f"role {target.user} is no superuser on production: it may not see every row")
         crashpoint("backup.snapshot")
         programs = project.client_programs("production", snapshot.identity.server_version_num)
         staged = staging / "dump"
         observation = _dump_and_observe(project, snapshot, programs, staged, progress)
+        for hidden in _require_readable(observation):
+            progress.say(hidden)
         crashpoint("backup.dumped")
         progress.say("reading the dump back")
         with ThreadPoolExecutor(max_workers=1) as pool:
@@ -187,12 +188,23 @@ def _release_wal(project: Project, newest: str, needed: Collection[str]) -> None
     wal_mark.sweep(project.target("production"), prefix=wal_mark.slot_prefix(project.name), keep=kept)
 
 
-def _require_readable(observation: Observation) -> None:
-    """A baseline with a gap could never be compared; production's administrator can read all of it."""
+def _require_readable(observation: Observation) -> list[str]:
+    """Refuse a baseline with a gap: it could never be compared. What a role that is no superuser may be without is
+    returned instead, to be told; rows are never among it, because neither dump nor fingerprint leaves any out."""
+    hidden = []
     for kind, objects in observation.state.items():
         reason = why_unreadable(objects)
-        if reason:
-            raise BackupError(f"no baseline: {kind_of(kind).label} could not be read: {reason}")
+        if reason is None:
+            continue
+        if observation.identity.superuser or not is_hidden(kind, observation.state):
+            raise BackupError(
+                f"no baseline: {kind_of(kind).label} could not be read: {reason}",
+                hint=None
+                if observation.identity.superuser
+                else "GRANT pg_read_all_data, pg_monitor TO the administrator's role, or use a superuser",
+            )
+        hidden.append(f"not in the baseline: {kind_of(kind).label}: {reason}")
+    return hidden
 
 
 def _require_space(project: Project, store: BackupStore) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from ringfence.engines.contract import Agree, nobody
 from ringfence.engines.model import EngineStatus, EnvironmentName, Started
 from ringfence.errors import EngineError, IdentityError
-from ringfence.postgres import identity
-from ringfence.postgres.connection import ConnectError
+from ringfence.postgres import identity, queries
+from ringfence.postgres.connection import ConnectError, connect, one_value
 from ringfence.workflow import furnish, guard, hold, known, proven, roles
 from ringfence.workflow.furnish import Consent
 from ringfence.workflow.progress import Progress
@@ -34,19 +35,21 @@ def up(
     *,
     accept_new_identity: bool = False,
     consent: Consent = furnish.nobody,
+    agree: Agree = nobody,
 ) -> tuple[Brought, ...]:
     """Start the servers, and make databases, roles, stamps and the record that are missing. A second call changes
     nothing.
 
     A database that was there before is taken only with ``consent``; one that is not the one on record only with
-    ``accept_new_identity``. Raises EngineError (2) for a server that cannot run and IdentityError (7) for a database
-    that is not provably the environment's, before anything is written.
+    ``accept_new_identity``; ``agree`` is asked before a server that was there is changed. Raises EngineError (2) for a
+    server that cannot run and IdentityError (7) for a database that is not provably the environment's, before anything
+    is written.
     """
     guard.write_policy(project)
     for environment in which:
         furnish.require_not_vanished(project, environment, accept=accept_new_identity)
     with ThreadPoolExecutor(max_workers=len(which)) as pool:
-        waiting = [(e, pool.submit(_start, project, e)) for e in which]
+        waiting = [(e, pool.submit(_start, project, e, agree)) for e in which]
         started = [(e, f.result()) for e, f in waiting]
     brought = []
     for environment, server in started:
@@ -55,7 +58,7 @@ def up(
             project, environment, made=server.created, accept=accept_new_identity, consent=consent
         )
         if environment == "production":
-            changes += _furnish_roles(project)
+            changes += _furnish_roles(project, made=server.created)
         for change in changes:
             progress.say(f"{environment}: {change}")
         brought.append(
@@ -66,10 +69,10 @@ def up(
     return tuple(brought)
 
 
-def _start(project: Project, environment: EnvironmentName) -> Started:
+def _start(project: Project, environment: EnvironmentName, agree: Agree) -> Started:
     """Start a server. Where one is on record, one that does not know the role is no matter of set-up any more: 7."""
     try:
-        return project.engine(environment).start()
+        return project.engine(environment).start(agree)
     except EngineError as error:
         cause = error.__cause__
         if isinstance(cause, ConnectError) and cause.answered and environment in known.read(project):
@@ -84,8 +87,10 @@ def down(project: Project, which: Sequence[EnvironmentName], progress: Progress)
     hold.require_idle(project, why="stopping a server now would break it")
     stopped = {}
     for environment in which:
-        stopped[environment] = project.engine(environment).stop()
-        progress.say(f"{environment}: {'stopped' if stopped[environment] else 'was not running'}")
+        engine = project.engine(environment)
+        stopped[environment] = engine.stop()
+        kept = "is not this tool's to stop" if engine.kind == "server" else "was not running"
+        progress.say(f"{environment}: {'stopped' if stopped[environment] else kept}")
     return stopped
 
 
@@ -110,9 +115,21 @@ def _server_changes(server: Started) -> list[str]:
     return changes
 
 
-def _furnish_roles(project: Project) -> list[str]:
+def _furnish_roles(project: Project, *, made: bool) -> list[str]:
+    """The app role of a production that the tool made. Where the server was there before, an application may be running
+    on a role of that name: its password is not touched, and 'roles apply' says what it would change."""
+    if not made and project.engine("production").kind != "embedded" and not _wants_app_role(project):
+        return []
     applied = roles.provision(project)
     app = project.settings.production.app_role
     if any(s.sql.startswith("CREATE ROLE") for s in applied.statements):
         return [f"made role {app}: select, insert, update; no delete"]
     return [f"gave role {app} the password that is kept"] if applied.statements else []
+
+
+def _wants_app_role(project: Project) -> bool:
+    """Whether the app role is missing and the administrator may make one."""
+    app = project.settings.production.app_role
+    with connect(project.target("production")) as connection:
+        wanted = one_value(connection, queries.load("ringfence.workflow", "wants_role"), {"role": app})
+    return bool(wanted)

@@ -17,7 +17,7 @@ from tests.postgres.engines.containers import Containers, containers
 from ringfence.engines import ports
 from ringfence.engines.compose import DATA_MOUNT
 from ringfence.engines.docker import DockerEngine
-from ringfence.errors import EngineError
+from ringfence.errors import EngineError, IdentityError
 from ringfence.postgres.connection import connect
 from ringfence.postgres.target import read_passfile
 
@@ -30,6 +30,10 @@ def made(place: Place, docker: DockerForTests) -> Iterator[Containers]:
 
 def remembered(engine: DockerEngine) -> set[str]:
     return {entry.user for entry in read_passfile(engine.passfile)}
+
+
+def yes(question: str) -> bool:
+    return True
 
 
 def put_something(engine: DockerEngine) -> None:
@@ -89,7 +93,11 @@ def test_a_container_that_somebody_made_is_adopted(made: Containers) -> None:
     engine = made.engine("production", volume="", superuser='the "admin" of it')
     engine = dataclasses.replace(engine, volume=f"{made.project}_of_old")
     made.by_hand(engine, *published(engine), *own_network(made), "-v", f"{engine.volume}:/var/lib/postgresql/data")
-    started = engine.start()
+    asked: list[str] = []
+    with pytest.raises(IdentityError, match=r"was there before; role .* is to be made in it, and nobody agreed"):
+        engine.start()
+    started = engine.start(lambda question: not asked.append(question))
+    assert len(asked) == 1
     assert (started.created, started.started) == (False, False)
     assert started.notes == ('made role the "admin" of it, a superuser',)
     login(engine, "postgres", "the owner's")
@@ -131,12 +139,12 @@ def test_containers_that_cannot_be_adopted(made: Containers, tmp_path: Path) -> 
         other_volume, *published(other_volume), *own_network(made), "-v", f"{made.project}_x:{DATA_MOUNT}/data"
     )
     with pytest.raises(EngineError, match=f"keeps its data in volume {made.project}_x, not in {other_volume.volume}"):
-        other_volume.start()
+        other_volume.start(yes)
 
     in_itself = dataclasses.replace(other_volume, container=f"{made.project}-itself", port=ports.free_port())
     made.by_hand(in_itself, *published(in_itself), *own_network(made), "-e", "PGDATA=/var/lib/elsewhere")
     with pytest.raises(EngineError, match="keeps its data in itself"):
-        in_itself.start()
+        in_itself.start(yes)
 
     unpublished = dataclasses.replace(other_volume, container=f"{made.project}-unpublished", port=ports.free_port())
     made.by_hand(unpublished, *own_network(made), "-v", f"{unpublished.volume}:/var/lib/postgresql/data")
@@ -162,7 +170,7 @@ def test_a_bind_mount_and_an_open_port_are_adopted_and_told(made: Containers, tm
     made.by_hand(
         engine, *published(engine, "0.0.0.0"), *own_network(made), "-v", f"{directory}:/var/lib/postgresql/data"
     )
-    engine.start()
+    engine.start(yes)
     assert "which other machines may reach" in (engine.status().note or "")
     evidence = engine.evidence()
     assert (evidence.listens[0].host, evidence.listens[0].port) == ("0.0.0.0", engine.port)

@@ -60,6 +60,10 @@ def up(
             session.console.say(line)
         return yes or session.console.ask(f"take it for {found.environment}?")
 
+    def agree(question: str) -> bool:
+        session.console.say(question)
+        return yes or session.console.ask("do it?")
+
     with session.console.working("starting"):
         brought = environments.up(
             session.project,
@@ -67,6 +71,7 @@ def up(
             session.console,
             accept_new_identity=accept_new_identity,
             consent=consent,
+            agree=agree,
         )
     session.console.show(text.environments([b.status for b in brought]))
     session.console.show(text.connecting(session.project))
