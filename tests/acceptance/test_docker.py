@@ -39,6 +39,7 @@ def contained(docker: DockerForTests) -> Iterator[Project]:
                 for environment, port in (("production", 4546), ("test", 2346)):
                     text = text.replace(f"db_port = {port}\n", f"db_port = {project.ports[environment]}\n")
                     (project.root / f"compose.{environment}.yaml").unlink()  # made for the strategy's ports
+                text = text.replace('mode = "auto"', f'mode = "{project.sandbox}"')
                 project.config.write_text(text)
                 (project.base / "ringfence.toml.init").write_text(text)
                 project.make_repository()

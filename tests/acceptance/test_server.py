@@ -48,6 +48,7 @@ def project_on(server: Server, project: Project, *words: str) -> None:
     url = f"postgresql://inventory_admin@127.0.0.1:{server.port}/inventory"
     project.run("init", "--engine", "server", "--url", url, *words)
     text = project.config.read_text().replace("db_port = 2346\n", f"db_port = {project.ports['test']}\n")
+    text = text.replace('mode = "auto"', f'mode = "{project.sandbox}"')
     project.config.write_text(text)
     (project.base / "ringfence.toml.init").write_text(text)
     project.ports["production"] = server.port
