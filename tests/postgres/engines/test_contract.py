@@ -143,7 +143,7 @@ def assert_clients(engine: Engine, place: Path) -> None:
         snapshot = str(one_value(connection, sql.SQL("SELECT pg_catalog.pg_export_snapshot()")))
         dump(clients, engine.target("source"), path, snapshot=snapshot, timeout_s=60)
     read_in_full(clients, path, timeout_s=60)
-    restore(clients, path, engine.target("copy"), jobs=2, timeout_s=60)
+    restore(clients, path, engine.target("copy"), jobs=2, timeout_s=60, server="test")
     with connect(engine.target("copy")) as connection:
         assert one_value(connection, sql.SQL("SELECT pg_catalog.sum(g) FROM public.t")) == 500500
     line = [*clients.command("psql"), "-X", "-At", "-c", "SELECT 'here'", "-d", clients.conninfo(engine.target("copy"))]
