@@ -176,12 +176,21 @@ def test_a_database_without_the_stamp_is_refused(stage: Stage) -> None:
     assert stage.project.store.entries() == () and leftovers(stage) == []
 
 
-def test_a_role_that_is_no_superuser_is_refused(stage: Stage) -> None:
+def test_a_role_that_may_not_read_everything_is_refused(stage: Stage) -> None:
+    """No superuser is needed, but what hides a row or an object from the role is an error, never a smaller backup."""
     role = stage.project.settings.production.app_role
+    admin = stage
+    admin.run("production", *SAMPLE)
     stage = stage.reopened(**{'admin_role = "shared_admin"': f'admin_role = "{role}"\napp_role = "other_app"'})
-    with pytest.raises(IdentityError, match="may not see every row"):
+    with pytest.raises(BackupError, match=r"backup not made|could not be read"):
         backup(stage)
-    assert leftovers(stage) == []
+    admin.run("production", f'GRANT pg_read_all_data, pg_monitor TO "{role}"')
+    made = backup(stage)
+    assert sum(t.rows for t in made.observation.tables) > 0
+    admin.run("production", "ALTER TABLE public.item ENABLE ROW LEVEL SECURITY")
+    with pytest.raises(BackupError, match=r"row-level security|row security"):
+        backup(stage)
+    assert [e.id for e in stage.project.store.entries()] == [made.manifest.id] and leftovers(stage) == []
 
 
 def test_a_locked_table_is_named_in_time(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
