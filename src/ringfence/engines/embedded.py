@@ -65,6 +65,10 @@ class EmbeddedEngine:
         running = cluster.read_postmaster(self.data) if version else None
         live = running if running and cluster.is_live(running, self.data) else None
         note = f"it listens on port {live.port}, not on {self.port}" if live and live.port != self.port else None
+        if note is None and live and not self._is_held(live):
+            note = (
+                f"not contained: a superuser of it reaches what its account reaches; 'ringfence up {self.environment}'"
+            )
         return EngineStatus(
             environment=self.environment,
             engine="embedded",

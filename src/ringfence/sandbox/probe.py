@@ -101,7 +101,7 @@ def _never(sandbox: Sandbox, targets: Targets) -> str | None:
     ports = {f.outside[1] for f in sandbox.wanted.forwards}
     if sandbox.layer != "bwrap-net" and ports & set(sandbox.wanted.denied_ports):
         return f"port {min(ports & set(sandbox.wanted.denied_ports))} is production's and would be reachable"
-    if any(f.outside[1] in sandbox.wanted.denied_ports for f in sandbox.wanted.forwards):
+    if any(f.outside in targets.servers for f in sandbox.wanted.forwards):
         return f"port {targets.production_port} is production's and would be forwarded"
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ringfence import clock
 from ringfence.agents import record
@@ -56,9 +57,10 @@ def environment_of(
     """The variables of an agent. In a sandbox they also say who commits, because no file of the home does."""
     enclosed = project.settings.sandbox.mode != "none"
     identity = enclosure.git_identity(project.settings.root, environ) if enclosed else {}
+    there = access(project)
     return agent_environment(
         {**environ, **identity},
-        access(project),
+        replace(there, host=enclosure.LOOPBACK) if enclosed else there,
         programs_directory=program_sets.choose(project.programs).directory,
         pass_through=(*project.settings.workflow.pass_environment, *identity),
         agent=agent,

@@ -23,6 +23,9 @@ from ringfence.sandbox.probe import Chosen, Targets
 from ringfence.workflow.project import Project
 
 HTTPS = 443
+LOOPBACK = "127.0.0.1"
+"""Where the test database is found inside, wherever it is outside."""
+
 _IDENTITY = ("user.name", "user.email", "init.defaultBranch", "core.autocrlf")
 _DOCKER_BRIDGE = "172.17.0.1"
 _XDG = ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")
@@ -67,10 +70,12 @@ def wanted(project: Project, environment: Mapping[str, str], environ: Mapping[st
     """What the agents of a project see and reach."""
     settings = project.settings
     root, homes = settings.root, _homes(environ)
-    production, test = settings.production, settings.test
-    forwards = [test.db_port, *settings.sandbox.allow_ports]
+    production, test, there = settings.production, settings.test, project.target("test")
+    forwards = [Forward(inside=(LOOPBACK, there.port), outside=(_numbers(there.host)[0], there.port))]
+    ports = list(settings.sandbox.allow_ports)
     if _listens(test.web_port):
-        forwards.append(test.web_port)  # the application under test runs outside; else an agent starts it inside
+        ports.append(test.web_port)  # the application under test runs outside; else an agent starts it inside
+    forwards += [Forward(inside=(LOOPBACK, port), outside=(LOOPBACK, port)) for port in ports]
     git = _git_directories(root, environ)
     own = (project.paths.config_directory, project.paths.state_directory, project.paths.data_directory)
     in_homes = [home / name for home in homes for name in places.CREDENTIALS]
@@ -106,9 +111,9 @@ def wanted(project: Project, environment: Mapping[str, str], environ: Mapping[st
             *(root / name for name in places.WORKTREE_PROTECTED),
             *(directory / name for directory in git for name in places.GIT_PROTECTED),
         ),
-        forwards=tuple(Forward(inside=("127.0.0.1", port), outside=("127.0.0.1", port)) for port in forwards),
+        forwards=tuple(dict.fromkeys(forwards)),
         hosts=_hosts(settings),
-        denied_ports=(production.db_port, production.web_port),
+        denied_ports=(project.target("production").port, production.db_port, production.web_port),
         upstream_proxy=environ.get("HTTPS_PROXY") or environ.get("https_proxy") or None,
         no_proxy=tuple(filter(None, (environ.get("NO_PROXY") or environ.get("no_proxy") or "").split(","))),
     )
@@ -117,7 +122,7 @@ def wanted(project: Project, environment: Mapping[str, str], environ: Mapping[st
 def targets(project: Project, environ: Mapping[str, str]) -> Targets:
     """What the probes have to try to reach: production as it is at this moment, and what is around it."""
     settings, paths = project.settings, project.paths
-    root, port = settings.root, settings.production.db_port
+    root, port = settings.root, project.target("production").port
     production, test = (project.engine(environment).status() for environment in ("production", "test"))
     where = project.target("production")
     psql = program_sets.choose(project.programs).path("psql") if project.programs else None
@@ -130,7 +135,7 @@ def targets(project: Project, environ: Mapping[str, str]) -> Targets:
     directories = _git_directories(root, environ)
     return Targets(
         production_port=port,
-        servers=tuple(dict.fromkeys([(where.host, port), *((a, port) for a in _own_addresses())])),
+        servers=tuple(dict.fromkeys([(a, port) for a in (*_numbers(where.host), *_own_addresses())])),
         hidden=hidden | {"the backups": paths.backups},
         backups={"the backups": paths.backups},
         protected={
@@ -147,7 +152,7 @@ def targets(project: Project, environ: Mapping[str, str]) -> Targets:
         else (),
         git=git,
         remote=remote,
-        test_server=(test.host, test.port) if test.state == "running" else None,
+        test_server=(LOOPBACK, project.target("test").port) if test.state == "running" else None,
         web_port=settings.test.web_port,
     )
 
@@ -248,6 +253,15 @@ def _own_addresses() -> list[str]:
     except OSError:
         return found
     return [address for address in dict.fromkeys(found) if "%" not in address]
+
+
+def _numbers(host: str) -> list[str]:
+    """The addresses of a host; the name itself where it has none."""
+    try:
+        found = [str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+    except OSError:
+        return [host]
+    return sorted(dict.fromkeys(found), key=lambda address: ":" in address) or [host]
 
 
 def _listens(port: int) -> bool:
