@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -27,6 +28,7 @@ from ringfence import process
 from ringfence.postgres.connection import connect
 from ringfence.postgres.programs import Programs
 from ringfence.postgres.target import PassEntry, Target, add_passwords
+from ringfence.roles.apply import Applied, apply
 from ringfence.roles.audit import audit
 from ringfence.roles.model import Passwords, Policy
 from ringfence.roles.password_check import password_findings
@@ -56,6 +58,7 @@ class Arena:
     hba: str = ""
     held: list[subprocess.Popen[str]] = field(default_factory=list)
     pristine: frozenset[tuple[str, str, str]] | None = None
+    fixes: dict[tuple[str, str, str], str] = field(default_factory=dict)
     touched: set[str] = field(default_factory=lambda: set(DATABASES))
 
     @property
@@ -279,7 +282,19 @@ class Arena:
         with connect(self.target.on("inventory")) as connection:
             extra = password_findings(connection, policy, passwords)
         found = audit(policy, lambda database: connect(self.target.on(database)), extra=extra)
+        self.fixes = {(f.rule, f.object, f.severity): f"{_database_of(f.object)}|{f.fix}" for f in found.findings}
         return frozenset((f.rule, f.object, f.severity) for f in found.findings)
+
+    def apply(self, *, dry_run: bool = False, **changes: Any) -> Applied:
+        """`roles apply` with the cases' policy."""
+        passwords = Passwords(passfile=self.target.passfile, host="127.0.0.1", port=self.server.port)
+        opener = lambda database: connect(self.target.on(database), read_only=False)  # noqa: E731
+        return apply(self.policy(**changes), passwords, opener, dry_run=dry_run)
+
+
+def _database_of(name: str) -> str:
+    found = re.match(r"database (\w+): (?!CONNECT|CREATE|TEMP)", name)
+    return found[1] if found else "inventory"
 
 
 @contextlib.contextmanager

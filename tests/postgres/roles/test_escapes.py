@@ -4,7 +4,7 @@ by the audit before and no longer after its fix, and its fix holds."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from tests.postgres.roles.cluster import APP, Arena, arena, cases
 
 pytestmark = [pytest.mark.postgres, pytest.mark.long]
 
-FILES = ("role_escapes.toml",)
+FILES = ("role_escapes.toml", "role_escapes_more.toml")
 CASES = {c["id"]: c for name in FILES for c in cases(name)}
 _FOUND = programs_by_major()
 MAJORS = tuple(m for m in (max(_FOUND, default=0), 15) if m in _FOUND)
@@ -75,9 +75,14 @@ class Case:
         if script := self.text("setup_sql"):
             self.ground.must(script, database=self.database("setup_db"))
 
-    def fix(self) -> None:
+    def fix(self, finding_fixes: Sequence[str] = ()) -> None:
         if "fix_conf" in self.given or "fix_hba" in self.given:
             self.ground.configure(conf=self.given.get("fix_conf", ()), hba=self.given.get("fix_hba", ()))
+        if not {"fix_sql", "fix_conf", "fix_hba"} & set(self.given):
+            assert finding_fixes, "no fix"
+            for script in finding_fixes:
+                database, _, rest = script.rpartition("|")
+                self.ground.must(rest, database=database)
         if script := self.text("fix_sql"):
             self.ground.must(script, database=self.database("fix_db", self.database("setup_db")))
 
@@ -124,8 +129,12 @@ def test_case(ground: Arena, id_: str) -> None:
     case = Case(ground, CASES[id_])
     if reason := case.given.get("absent"):
         pytest.skip(f"the newest major here: {reason}")
+    if ground.server.major < case.given.get("since", 0):
+        pytest.skip(f"the newest major here has it: it came with {case.given['since']}")
     if case.given["expected"] == "blocked":
         case.prepare(hole=True)
+        if case.given.get("strict"):
+            ground.apply(level="strict")
         said = case.attempt()
         assert not case.harm(), said
         if wanted := case.given.get("expected_error"):
@@ -153,7 +162,7 @@ def test_case(ground: Arena, id_: str) -> None:
         return
     ground.reset()
     case.prepare(hole=True)
-    case.fix()
+    case.fix([ground.fixes[f] for f in sorted(hole)])
     left = found_by(case, ground.audit()) & hole
     assert not left, f"still found after its fix: {left}"
     said = case.attempt()
