@@ -57,6 +57,7 @@ def initial_config(
             _verify(SEED_TABLES if seed else ()),
             _workflow(),
             _sandbox(),
+            _roles(),
             _git(push),
         )
     )
@@ -199,6 +200,17 @@ allow_hosts = ["registry.npmjs.org", "pypi.org", "files.pythonhosted.org"]
 # allow_ports = [6379]             # other services of the test environment on this machine
 # allow_read = ["~/tools"]         # agents see the work tree, the system and their own settings, and nothing else
 # hide = ["/usr/local/etc/app"]"""
+
+
+def _roles() -> str:
+    return """\
+[roles]                          # the app role of production: what 'ringfence roles apply' makes of it
+level = "standard"               # SELECT, INSERT, UPDATE | "strict": by column, overwritten rows kept; docs/security.md
+# max_rows = 1000                # strict: the most rows that one statement of the app may update or insert
+# [roles.tables]                 # narrower rights on single tables
+# 'public."Ledger"' = ["SELECT", "INSERT"]
+# [roles.accept]                 # findings of 'ringfence roles audit' that are meant to be so, with the reason
+# "roles/definer-function public.purge()" = "nightly job, reviewed\""""
 
 
 def _git(push: bool) -> str:

@@ -63,7 +63,7 @@ def test_the_file_is_readable() -> None:
     text = initial_config()
     assert text.endswith("\n") and not text.endswith("\n\n")
     assert all(len(line) <= 120 and line == line.rstrip() for line in text.splitlines())
-    sections = ["production", "test", "backup", "diff", "verify", "workflow", "sandbox", "git", "github"]
+    sections = ["production", "test", "backup", "diff", "verify", "workflow", "sandbox", "roles", "git", "github"]
     assert list(tomllib.loads(text)) == ["project", *sections]
 
 
