@@ -15,8 +15,9 @@ from tests.postgres.workflow.stage import Stage
 from ringfence import clock
 from ringfence.errors import IdentityError
 from ringfence.findings import Finding
+from ringfence.postgres.connection import connect
 from ringfence.postgres.target import find_password
-from ringfence.workflow import check, check_before, checklist
+from ringfence.workflow import check, check_before, check_reach, checklist
 from ringfence.workflow.backup import create_backup
 from ringfence.workflow.check import Check, Checked
 from ringfence.workflow.checklist import Line
@@ -87,9 +88,29 @@ def test_every_line_of_a_whole_project(seeded: Stage) -> None:
     test = seeded.test
     password = find_password(test.passfile, host=test.host, port=test.port, user=test.user)
     assert password and password not in seen
-    # Nothing on this machine keeps an embedded test server in yet, or something does: it is looked at, not believed.
-    network = found["separation/reach-network"]
-    assert network.outcome in ("holds", "fails") and len(network.evidence) >= 3
+    contained = seeded.project.engine("test").evidence().contained_by
+    assert found["separation/reach-network"].outcome == ("holds" if contained else "fails")
+    assert str(contained or "nothing") in found["separation/reach-network"].evidence[-1]
+
+
+def test_what_is_tried_from_inside_of_a_server_works_where_nothing_keeps_it_in(seeded: Stage) -> None:
+    """Production's own server can reach itself: what finds nothing on test finds everything here."""
+    target, data = seeded.production, seeded.project.engine("production").status().data_directory
+    assert data is not None
+    places = [data.resolve(), data.resolve() / "PG_VERSION", seeded.root / "nothing"]
+    with connect(target.on("postgres"), read_only=False) as connection:
+        words = check_reach._connect_from_server(connection, target.host, target.port)
+        assert check_reach._is_open(words), words
+        files = check_reach._files_by_server(connection, places)
+        pid = connection.execute("SELECT pg_backend_pid()").fetchone()
+        assert pid is not None
+        arguments = [f"{target.host}/{target.port} {target.host}/9", str(pid[0]), *map(str, places)]
+        said = check_reach._by_program(connection, arguments)
+        left = connection.execute("SELECT count(*) FROM pg_subscription").fetchone()
+    assert [files[str(p)] for p in places] == ["readable", "readable", "unseen"]
+    expected = {"tcp0": "open", "tcp1": "closed", "signal": "allowed"}
+    assert said == expected | {"file0": "readable", "file1": "readable", "file2": "unseen"}, said
+    assert left == (0,)
 
 
 def test_what_agents_changed_is_named(seeded: Stage) -> None:
