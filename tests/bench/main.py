@@ -13,10 +13,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.bench import guard, restores
+from tests.bench import guard, restores, since
 
 from ringfence.config import template
 from ringfence.engines import ports
@@ -63,15 +63,15 @@ class Quiet:
         """Nothing."""
 
 
-def main() -> None:
-    """Measure and print."""
+def main(scripts: Sequence[str] | None = None, work: Callable[[Project], None] | None = None) -> None:
+    """Measure and print: everything, or ``work`` on the data of ``scripts``."""
     place = Path(tempfile.mkdtemp(prefix="ringfence-bench-"))
     place.chmod(0o711)
     os.environ |= {f"XDG_{n}_HOME": str(place / n.lower()) for n in ("CONFIG", "STATE", "DATA")}
     try:
-        project = stage(place)
+        project = stage(place, scripts or (NARROW, WIDE))
         try:
-            measure(project)
+            (work or measure)(project)
         finally:
             for environment in environments.BOTH:
                 project.engine(environment).stop()
@@ -79,7 +79,7 @@ def main() -> None:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def stage(place: Path) -> Project:
+def stage(place: Path, scripts: Sequence[str]) -> Project:
     """Two servers and the data."""
     root = place / "project"
     root.mkdir()
@@ -90,7 +90,7 @@ def stage(place: Path) -> Project:
     project = open_project(root / "ringfence.toml", start=root, environ=os.environ)
     environments.up(project, environments.BOTH, Quiet())
     with connect(project.target("production"), read_only=False) as connection:
-        for script in (NARROW, WIDE):
+        for script in scripts:
             for statement in script.format(rows=ROWS).split(";\n"):
                 if statement.strip():
                     connection.execute(statement)
@@ -111,6 +111,7 @@ def measure(project: Project) -> None:
     for table in ("accounts", "wide"):
         fingerprint_beside_text(project, table)
     diff_beside_fingerprint(project)
+    since.verify_beside_fingerprint(project)
     guard.measure()
 
 
