@@ -158,6 +158,7 @@ def _verify(tables: tuple[str, ...]) -> str:
 [verify]
 # Tables shown by name, written as in SQL; all tables of the database are compared.
 watch = [{watch}]
+# load = "gentle"                # read production with one session that rests half of the time
 
 [verify.rules]
 # "exact" (the default), "append-only" (only new rows are normal), or {{ rule = "ignore", reason = "why" }}

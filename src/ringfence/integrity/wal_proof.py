@@ -51,7 +51,10 @@ def obstacle(before: Observation, now: Identity, state: State) -> str | None:
     if unread:
         return f"the catalog could not be read in full ({unread[0]})"
     # The catalog decides how stored bytes are read: a renamed label of an enum changes rows that nobody wrote.
-    changed = [d.change.object for d in diff_states(before.state, state).differences if d.change.kind == "schema"]
+    found = diff_states(before.state, state)
+    if found.unknown:
+        return f"the catalog could not be compared in full ({found.unknown[0]})"
+    changed = [d.change.object for d in found.differences if d.change.kind == "schema"]
     if changed:
         return f"the schema differs from the baseline ({changed[0]})"
     return None
