@@ -40,6 +40,10 @@ CREATE TABLE head (id int PRIMARY KEY, tail int NOT NULL);
 CREATE TABLE tail (id int PRIMARY KEY, head int NOT NULL REFERENCES head DEFERRABLE INITIALLY DEFERRED);
 CREATE TABLE pairs (v int, w json, p point);
 CREATE TABLE "a""b;'" ("se""lect" int PRIMARY KEY, "x y" text, "%s" int UNIQUE, "{}" int, r int, ctid_ text);
+CREATE TABLE "new
+line" (id int PRIMARY KEY, U&"es\001Bc" text);
+INSERT INTO "new
+line" VALUES (1, E'\x1b[32m \u202E \\ x'), (2, E'\x07');
 CREATE TABLE numbers (id int PRIMARY KEY, f float8, g real, n numeric, d date, i interval, u uuid, b bit varying, c char(5));
 CREATE TABLE by_text (k text PRIMARY KEY, v text);
 CREATE TABLE by_bytes (k bytea, l timestamptz, v text, PRIMARY KEY (l, k));
@@ -143,6 +147,10 @@ DAMAGES: Mapping[str, tuple[str, ...]] = {
     ),
     "no key: values without an equality": ("UPDATE pairs SET w = '{\"a\":1}', p = point(1, 1) WHERE v = 2",),
     "no key: all rows twice": ("INSERT INTO pairs SELECT * FROM pairs",),
+    "names and values that move a cursor": (
+        """UPDATE "new\nline" SET "es\x1bc" = E'\\x1b[31m\\r\\n \\u202E \\\\ x' WHERE id = 1""",
+        'DELETE FROM "new\nline" WHERE id = 2',
+    ),
     "names that need quotes": (
         'UPDATE "a""b;\'" SET "x y" = \'O\'\'Reilly \\ %s {} "q"\', "{}" = 0 WHERE "se""lect" < 4',
         'DELETE FROM "a""b;\'" WHERE "%s" = 9',

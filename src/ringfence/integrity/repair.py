@@ -25,6 +25,8 @@ from ringfence.integrity.rowvalues import RowDifference, Values
 from ringfence.integrity.state_diff import judge_sequence
 
 ROWS_A_STATEMENT = 50
+_IN_TEXT = {"\n": "\\n", "\\": "\\\\", "'": "''"}
+_IN_NAME = {"\\": "\\\\", '"': '""'}
 _PLAIN_NUMBERS = frozenset({"int2", "int4", "int8", "oid"})
 READS_MOST = 300
 _ROW = sql.SQL("r")
@@ -99,6 +101,29 @@ class ForeignKey:
     columns: tuple[tuple[str, str, str, str], ...]
 
 
+def literal(text: str) -> sql.Composable:
+    """A text in quotes that nothing in it can leave, nor move a terminal's cursor: what is not printable is escaped."""
+    if text.isprintable():
+        return sql.Literal(text)
+    escaped = "".join(_IN_TEXT.get(c) or (c if c.isprintable() else _unicode(c, "\\u", "\\U00")) for c in text)
+    return sql.SQL(f"E'{escaped}'")
+
+
+def identifier(*parts: str) -> sql.Composable:
+    """A name in quotes, as `literal` does it: ``U&"new\\000Aline"``."""
+    if all(part.isprintable() for part in parts):
+        return sql.Identifier(*parts)
+    quoted = (
+        "".join(_IN_NAME.get(c) or (c if c.isprintable() else _unicode(c, "\\", "\\+")) for c in part) for part in parts
+    )
+    return sql.SQL(".".join(f'U&"{name}"' for name in quoted))
+
+
+def _unicode(char: str, short: str, long: str) -> str:
+    code = ord(char)
+    return f"{short}{code:04X}" if code <= 0xFFFF else f"{long}{code:06X}"
+
+
 def act_for(difference: RowDifference, facts: TableFacts) -> Act:
     """How a row becomes what it was."""
     if difference.change == "insert":
@@ -119,7 +144,7 @@ def update(facts: TableFacts, row: RowDifference, reading: Reading) -> sql.Compo
     """UPDATE for one row: the columns that differ get the values they had."""
     assert row.before is not None
     sets = sql.SQL(", ").join(
-        sql.SQL("{} = {}").format(sql.Identifier(c), _value(row.before[c], facts.types.get(c)))
+        sql.SQL("{} = {}").format(identifier(c), _value(row.before[c], facts.types.get(c)))
         for c in row.changed_columns()
     )
     return sql.SQL("UPDATE ONLY {} AS {} SET {}\nWHERE {}").format(
@@ -137,7 +162,7 @@ def insertion(facts: TableFacts, rows: Sequence[Values]) -> sql.Composed:
         for row in rows
     )
     return sql.SQL("INSERT INTO {} ({}){} VALUES\n  {}").format(
-        _table(facts.name), sql.SQL(", ").join(map(sql.Identifier, facts.columns)), overriding, values
+        _table(facts.name), sql.SQL(", ").join(map(identifier, facts.columns)), overriding, values
     )
 
 
@@ -149,7 +174,7 @@ def silence(facts: TableFacts, *, again: bool) -> tuple[sql.Composed, ...]:
             _table(facts.name),
             sql.SQL(words[one.enabled] if again else "DISABLE"),
             sql.SQL("TRIGGER" if one.kind == "TRIGGER" else "RULE"),
-            sql.Identifier(one.name),
+            identifier(one.name),
         )
         for one in facts.firing
     )
@@ -157,11 +182,11 @@ def silence(facts: TableFacts, *, again: bool) -> tuple[sql.Composed, ...]:
 
 def sequence_statements(act: SequenceAct) -> tuple[sql.Composed, sql.Composed]:
     """ALTER SEQUENCE first: setval alone would stay although the transaction is rolled back."""
-    name = sql.Identifier(act.schema, act.name)
+    name = identifier(act.schema, act.name)
     return (
         sql.SQL("ALTER SEQUENCE {} RESTART").format(name),
         sql.SQL("SELECT pg_catalog.setval({}::pg_catalog.regclass, {}, {})").format(
-            sql.Literal(name.as_string(None)), sql.SQL(str(act.last_value)), sql.SQL(str(act.is_called).lower())
+            literal(name.as_string(None)), sql.SQL(str(act.last_value)), sql.SQL(str(act.is_called).lower())
         ),
     )
 
@@ -188,11 +213,11 @@ def orphans(key: ForeignKey) -> sql.Composed:
     alias = sql.SQL("child"), sql.SQL("parent")
     joined = sql.SQL(" AND ").join(
         sql.SQL("parent.{} OPERATOR({}.{}) child.{}").format(
-            sql.Identifier(there), sql.Identifier(schema), sql.SQL(operator), sql.Identifier(here)
+            identifier(there), identifier(schema), sql.SQL(operator), identifier(here)
         )
         for here, there, schema, operator in key.columns
     )
-    present = sql.SQL(" AND ").join(sql.SQL("child.{} IS NOT NULL").format(sql.Identifier(c[0])) for c in key.columns)
+    present = sql.SQL(" AND ").join(sql.SQL("child.{} IS NOT NULL").format(identifier(c[0])) for c in key.columns)
     return sql.SQL(
         "SELECT (child.*)::pg_catalog.text, child.tableoid::pg_catalog.int8, child.ctid::pg_catalog.text "
         "FROM {} AS {} WHERE {} AND NOT EXISTS (SELECT 1 FROM {} AS {} WHERE {})"
@@ -217,8 +242,8 @@ def in_order(tables: Sequence[TableName], keys: Sequence[ForeignKey]) -> tuple[T
     return tuple(found)
 
 
-def _table(name: TableName) -> sql.Identifier:
-    return sql.Identifier(name.schema, name.name)
+def _table(name: TableName) -> sql.Composable:
+    return identifier(name.schema, name.name)
 
 
 def _whole(name: TableName, is_partitioned: bool) -> sql.Composed:
@@ -229,13 +254,13 @@ def _where(facts: TableFacts, row: Reading, *, alone: bool) -> sql.Composed:
     """This row and no other, and only while it reads as it did."""
     if facts.key:
         parts = [
-            sql.SQL("{}.{} = {}").format(_ROW, sql.Identifier(c), _value(row.values[c], facts.types.get(c)))
+            sql.SQL("{}.{} = {}").format(_ROW, identifier(c), _value(row.values[c], facts.types.get(c)))
             for c in facts.key
         ]
     else:
         parts = [sql.SQL("{}.ctid = {}").format(_ROW, sql.Literal(row.place))]
     if row.text is not None:
-        parts.append(sql.SQL("({}.*)::pg_catalog.text = {}").format(_ROW, sql.Literal(row.text)))
+        parts.append(sql.SQL("({}.*)::pg_catalog.text = {}").format(_ROW, literal(row.text)))
     else:
         parts.append(
             sql.SQL("pg_catalog.hashtextextended(({}.*)::pg_catalog.text, 0) = {}").format(
@@ -251,4 +276,4 @@ def _value(text: str | None, type_: str | None) -> sql.Composable:
         return sql.SQL("NULL")
     if type_ in _PLAIN_NUMBERS:
         return sql.SQL(str(int(text)))
-    return sql.Literal(text)
+    return literal(text)

@@ -194,7 +194,7 @@ def counts_text(plan: RepairPlan) -> str:
 def lock_statement(tables: Sequence[tuple[TableName, bool]]) -> sql.Composed:
     """Readers go on, writers wait."""
     names = sql.SQL(", ").join(
-        sql.SQL("{}{}").format(sql.SQL("" if is_partitioned else "ONLY "), sql.Identifier(t.schema, t.name))
+        sql.SQL("{}{}").format(sql.SQL("" if is_partitioned else "ONLY "), repair.identifier(t.schema, t.name))
         for t, is_partitioned in tables
     )
     return sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(names)
