@@ -18,8 +18,9 @@ from ringfence import process
 from ringfence.sandbox import bubblewrap, entrance, forwarder, policy
 from ringfence.sandbox.entrance import Orders
 from ringfence.sandbox.forwarder import Plan
+from ringfence.sandbox.machine import kind_of, listening_sockets, resolver, visible_entries
 from ringfence.sandbox.model import Layer, Mount, Wanted
-from ringfence.sandbox.policy import Kind, NotPossibleError
+from ringfence.sandbox.policy import NotPossibleError
 
 PROXY_PORT = 3128
 BEGIN_TIMEOUT_S = 20.0
@@ -150,7 +151,8 @@ class Sandbox:
         routes.append(None)
         hosts = stack.enter_context(_hosts_file({host: address for (host, _), address in names.items()}))
         orders = self._orders(gate=inner.fileno(), listen=listen, init=True)
-        line = self._bubblewrap_line(own_network=True, directory=directory, hosts=hosts)
+        copies = self._copies(stack)
+        line = self._bubblewrap_line(own_network=True, directory=directory, hosts=hosts, copies=copies)
         return Enclosed(
             command=(*line, *entrance_line(orders), *command),
             environment=_through_proxy(environment, PROXY_PORT),
@@ -178,7 +180,8 @@ class Sandbox:
             stack.enter_context(outer)
             stack.enter_context(inner)
             orders = self._orders(gate=inner.fileno(), init=True, tcp_connect=ports)
-            line = self._bubblewrap_line(own_network=False, directory=directory, hosts=None)
+            copies = self._copies(stack)
+            line = self._bubblewrap_line(own_network=False, directory=directory, hosts=None, copies=copies)
             return Enclosed(
                 command=(*line, *entrance_line(orders), *command),
                 environment=environment,
@@ -219,6 +222,9 @@ class Sandbox:
                     link.parent.mkdir(parents=True, exist_ok=True)
                     with contextlib.suppress(FileExistsError):
                         link.symlink_to(path)
+        for path in self.wanted.copy:
+            with contextlib.suppress(OSError):
+                (home / path.name).write_bytes(path.read_bytes())
         return str(home)
 
     def places(self) -> tuple[Mount, ...]:
@@ -226,15 +232,28 @@ class Sandbox:
         made = policy.mounts(self.wanted, kind_of, listening_sockets())
         return policy.with_targets(made, {m.path: os.readlink(m.path) for m in made if m.kind == "link"})
 
-    def _bubblewrap_line(self, *, own_network: bool, directory: Path, hosts: Path | None) -> list[str]:
+    def _copies(self, stack: contextlib.ExitStack) -> list[Mount]:
+        """A copy of each file of which the command gets one, shown in its place."""
+        made = []
+        for path in self.wanted.copy:
+            with contextlib.suppress(OSError):
+                data = path.read_bytes()
+                directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ringfence-copy-")))
+                (directory / path.name).write_bytes(data)
+                made.append(Mount(kind="write", path=path, source=(directory / path.name).resolve()))
+        return made
+
+    def _bubblewrap_line(
+        self, *, own_network: bool, directory: Path, hosts: Path | None, copies: Sequence[Mount]
+    ) -> list[str]:
         program = bubblewrap.find()
         if program is None:
             raise NotPossibleError("bubblewrap is not installed (the package is called bubblewrap)")
-        made = list(self.places())
+        made = [*self.places(), *copies]
         if hosts is not None and Path("/etc/hosts").is_file():
             made.append(Mount(kind="read", path=Path("/etc/hosts"), source=hosts))
         elif not own_network:
-            made += [m for m in _resolver() if not any(m.path == other.path for other in made)]
+            made += [m for m in resolver() if not any(m.path == other.path for other in made)]
         root = os.geteuid() == 0
         return bubblewrap.agent_line(program, made, own_network=own_network, root=root, directory=directory)
 
@@ -286,42 +305,6 @@ class Sandbox:
         }
 
 
-def kind_of(path: Path) -> Kind:
-    """What stands at a path of this machine now."""
-    if path.is_symlink():
-        return "link"
-    if path.is_dir():
-        return "directory"
-    if path.is_socket():
-        return "socket"
-    return "file" if path.exists() else "absent"
-
-
-def listening_sockets() -> list[Path]:
-    """Sockets with a path at which something on this machine listens: a read-only mount does not close them."""
-    found = set()
-    try:
-        lines = Path("/proc/net/unix").read_text("utf-8", "replace").splitlines()[1:]
-    except OSError:
-        return []
-    for line in lines:
-        name = line.split(" ")[-1]
-        if name.startswith("/"):
-            with contextlib.suppress(OSError):
-                path = Path(name).resolve()
-                if path.is_socket():
-                    found.add(path)
-    return sorted(found)
-
-
-def runtime_paths() -> tuple[Path, ...]:
-    """What the entrance needs of this machine: the interpreter and this product's own files."""
-    interpreter = Path(sys.executable)
-    own = Path(entrance.__file__).resolve().parents[1]
-    prefixes = {Path(sys.prefix), Path(sys.base_prefix), interpreter.parent, interpreter.resolve().parent}
-    return (own, *sorted(p.resolve() for p in prefixes if len(p.parts) > 1 and p != Path("/usr")))
-
-
 def entrance_line(orders: Orders) -> tuple[str, ...]:
     """The words that start the entrance with these orders."""
     own = str(Path(entrance.__file__).resolve())
@@ -330,20 +313,6 @@ def entrance_line(orders: Orders) -> tuple[str, ...]:
 
 def _looks_numeric(host: str) -> bool:
     return host.replace(".", "").isdigit() or ":" in host
-
-
-def visible_entries(path: Path) -> list[Path]:
-    """What is in a directory, as far as it can be listed."""
-    try:
-        return sorted(path.iterdir())
-    except OSError:
-        return []
-
-
-def _resolver() -> list[Mount]:
-    """Where the machine's name resolution is configured below /run, which is empty inside."""
-    real = Path("/etc/resolv.conf").resolve()
-    return [Mount(kind="read", path=real)] if real.is_file() and real.is_relative_to("/run") else []
 
 
 def _through_proxy(environment: Mapping[str, str], port: int) -> dict[str, str]:

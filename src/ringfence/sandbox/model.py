@@ -47,14 +47,15 @@ class Forward:
 class Wanted:
     """What an agent is to see and to reach. Paths are absolute and without symbolic links.
 
-    ``homes`` become empty and get back only what is listed in ``read`` and ``write``. ``hide`` is never seen, whatever
-    else says so; ``protect`` is seen and cannot be changed. ``hosts`` are reached over https.
+    ``homes`` become empty and get back only what is listed in ``read`` and ``write``, and of ``copy`` a copy. ``hide``
+    is never seen, whatever else says so; ``protect`` is seen and cannot be changed. ``hosts`` are reached over https.
     """
 
     worktree: Path
     homes: tuple[Path, ...]
     read: tuple[Path, ...] = ()
     write: tuple[Path, ...] = ()
+    copy: tuple[Path, ...] = ()
     hide: tuple[Path, ...] = ()
     protect: tuple[Path, ...] = ()
     forwards: tuple[Forward, ...] = ()

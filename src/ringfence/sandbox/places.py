@@ -32,11 +32,13 @@ HOME_READ = (
     *(".codex/prompts", ".codex/skills", ".gemini/settings.json", ".gemini/GEMINI.md", ".cursor/mcp.json"),
     *(".cursor/hooks.json", ".cursor/cli-config.json", ".copilot/config.json"),
 )
+# Only what agents sign in with: sessions, shell snapshots and the like are read back by agents outside, later.
 HOME_WRITE = (
-    *(".claude/.credentials.json", ".claude.json", ".claude/projects", ".claude/todos", ".claude/shell-snapshots"),
-    *(".codex/auth.json", ".codex/sessions", ".codex/log", ".gemini/oauth_creds.json", ".gemini/google_accounts.json"),
-    *(".gemini/tmp", ".copilot/session-state", ".config/cursor/auth.json"),
+    *(".claude/.credentials.json", ".codex/auth.json", ".gemini/oauth_creds.json", ".gemini/google_accounts.json"),
+    *(".config/cursor/auth.json",),
 )
+# Written at every start, and holds commands that the agent starts outside, too: an agent gets a copy.
+HOME_COPY = (".claude.json",)
 CREDENTIALS = (
     *(
         ".ssh",

@@ -15,7 +15,8 @@ from typing import Any
 from ringfence import clock, process
 from ringfence.sandbox import attempts, decoys
 from ringfence.sandbox.decoys import Decoys
-from ringfence.sandbox.launch import Sandbox, listening_sockets
+from ringfence.sandbox.launch import Sandbox
+from ringfence.sandbox.machine import listening_sockets
 from ringfence.sandbox.model import LAYERS, Attempt, Layer, Proof, Wanted
 from ringfence.sandbox.policy import NotPossibleError
 

@@ -15,7 +15,8 @@ from ringfence import process
 from ringfence.process import Account, ProgramError
 from ringfence.sandbox import bubblewrap, policy
 from ringfence.sandbox.entrance import Orders
-from ringfence.sandbox.launch import entrance_line, kind_of, listening_sockets, runtime_paths, visible_entries
+from ringfence.sandbox.launch import entrance_line
+from ringfence.sandbox.machine import kind_of, listening_sockets, runtime_paths, visible_entries
 from ringfence.sandbox.model import Mount, Wanted
 
 BUBBLEWRAP = "bubblewrap, Landlock and seccomp"

@@ -16,7 +16,7 @@ from ringfence.git.repository import discover
 from ringfence.postgres import programs as program_sets
 from ringfence.process import SYSTEM_PATH
 from ringfence.sandbox import places, probe
-from ringfence.sandbox.launch import runtime_paths
+from ringfence.sandbox.machine import runtime_paths
 from ringfence.sandbox.model import LAYERS, Forward, Layer, Wanted
 from ringfence.sandbox.policy import NotPossibleError
 from ringfence.sandbox.probe import Chosen, Targets
@@ -98,6 +98,7 @@ def wanted(project: Project, environment: Mapping[str, str], environ: Mapping[st
                 *_expanded(settings.sandbox.allow_write, environ),
             ]
         ),
+        copy=tuple(home / name for home in homes for name in places.HOME_COPY),
         hide=_real(
             [
                 *(path.parent for path in own),
@@ -110,6 +111,8 @@ def wanted(project: Project, environment: Mapping[str, str], environ: Mapping[st
         protect=(
             *(root / name for name in places.WORKTREE_PROTECTED),
             *(directory / name for directory in git for name in places.GIT_PROTECTED),
+            # Where this very program was installed into the work tree: what an agent writes must not run out here.
+            *(path for path in runtime_paths() if path.is_relative_to(root)),
         ),
         forwards=tuple(dict.fromkeys(forwards)),
         hosts=_hosts(settings),

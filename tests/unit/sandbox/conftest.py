@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from ringfence.sandbox import bubblewrap, entrance, landlock
-from ringfence.sandbox.launch import Sandbox, runtime_paths
+from ringfence.sandbox.launch import Sandbox
+from ringfence.sandbox.machine import runtime_paths
 from ringfence.sandbox.model import Layer, Wanted
 
 

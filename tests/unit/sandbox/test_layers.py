@@ -146,3 +146,22 @@ def test_a_sandbox_leaves_nothing_behind(stage: Stage, layer: str) -> None:
     assert sorted(p.relative_to(stage.base) for p in stage.base.rglob("*")) == tree
     after = {p for p in Path("/tmp").iterdir() if p.name.startswith(("ringfence-agent-", "ringfence-hosts-"))}
     assert after <= before or os.environ.get("PYTEST_XDIST_WORKER")
+
+
+def test_a_copy_can_be_written_and_the_original_stays(stage: Stage, layer: str) -> None:
+    """Agents write their settings at every start; commands in them would run outside, later."""
+    original = stage.home / ".claude.json"
+    original.write_text('{"mcpServers": {}}')
+    stage.want(copy=(original,))
+    done = stage.sh(layer, "cat ~/.claude.json && echo '{\"evil\": 1}' > ~/.claude.json && cat ~/.claude.json")
+    assert done.out.replace("\n", "") == '{"mcpServers": {}}{"evil": 1}', done.out
+    assert original.read_text() == '{"mcpServers": {}}'
+
+
+def test_a_program_of_the_tool_in_the_work_tree_cannot_be_changed(stage: Stage, full_layer: str) -> None:
+    module = stage.worktree / ".venv/lib/tool.py"
+    module.parent.mkdir(parents=True)
+    module.write_text("safe")
+    stage.want(protect=(*stage.wanted.protect, stage.worktree / ".venv"))
+    stage.sh(full_layer, "echo evil > .venv/lib/tool.py; rm -rf .venv; mv .venv x; cp -r /etc/ssl .venv/lib/")
+    assert module.read_text() == "safe" and len(list(module.parent.iterdir())) == 1
