@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 WORKERS ?= 2
 
-.PHONY: setup demo test test-long bench lint clean help
+.PHONY: setup demo test test-long bench lint reference clean help
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -37,6 +37,9 @@ test-long: $(STAMP) ## the long matrices
 
 bench: $(STAMP) ## measure, and print the table of docs/benchmarks.md
 	@PYTHONPATH=. $(BIN)/python -P tests/bench/main.py
+
+reference: $(STAMP) ## write docs/reference anew from the commands and settings
+	@$(BIN)/python -P -m ringfence.cli.reference docs/reference
 
 clean: ## remove what was built (no database, no backup)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist
