@@ -24,8 +24,8 @@ demo: $(STAMP) ## two real databases, a good agent, a bad one, and what Ringfenc
 	@$(BIN)/ringfence demo
 
 lint: $(STAMP) ## ruff, mypy and the import rules
-	@$(BIN)/ruff check src tests
-	@$(BIN)/ruff format --check src tests
+	@$(BIN)/ruff check src tests examples
+	@$(BIN)/ruff format --check src tests examples
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 

@@ -1,0 +1,1 @@
+"""The inventory: a small web application that Ringfence protects in its examples and tests."""
