@@ -196,8 +196,8 @@ def _sandbox() -> str:
 [sandbox]
 # What holds the agents in: "auto" is the strongest that works on this machine. "none" is for you to write, if you must.
 mode = "auto"
-# Reached over https besides the model's own API.
-allow_hosts = ["registry.npmjs.org", "pypi.org", "files.pythonhosted.org"]
+# Reached over https besides the model's own API: your package registry, say, by its name.
+allow_hosts = []
 # allow_ports = [6379]             # other services of the test environment on this machine
 # allow_read = ["~/tools"]         # agents see the work tree, the system and their own settings, and nothing else
 # hide = ["/usr/local/etc/app"]"""

@@ -18,7 +18,7 @@ from ringfence.postgres.target import PassEntry, Target, add_passwords
 
 pytestmark = pytest.mark.postgres
 
-SAKILA = Path("/work/shared/data/sakila-schema.sql")
+SAKILA = Path(__file__).parents[4] / "shared" / "data" / "sakila-schema.sql"
 
 
 def run(target: Target, *statements: str) -> None:

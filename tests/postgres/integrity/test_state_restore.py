@@ -19,7 +19,7 @@ from ringfence.postgres.connection import connect
 pytestmark = pytest.mark.postgres
 
 SEED = 99
-DATA = Path("/work/shared/data")
+DATA = Path(__file__).parents[4] / "shared" / "data"
 
 
 def run(target, *statements):

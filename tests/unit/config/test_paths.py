@@ -14,7 +14,7 @@ from ringfence.errors import ConfigError
 
 @pytest.fixture
 def settings() -> Settings:
-    return parse(b'project = "shop"\n[production]\n[test]\n', Path("/work/shop/ringfence.toml"))
+    return parse(b'project = "shop"\n[production]\n[test]\n', Path("/srv/shop/ringfence.toml"))
 
 
 def test_the_defaults_of_the_specification(settings: Settings) -> None:
@@ -26,7 +26,7 @@ def test_the_defaults_of_the_specification(settings: Settings) -> None:
     assert paths.lock_file == Path("/home/ada/.local/state/ringfence/shop/lock")
     assert paths.data("production") == Path("/home/ada/.local/share/ringfence/shop/production")
     assert paths.data("test") == Path("/home/ada/.local/share/ringfence/shop/test")
-    assert paths.backups == Path("/work/shop/.backups")
+    assert paths.backups == Path("/srv/shop/.backups")
 
 
 XDG = {"XDG_CONFIG_HOME": "/c", "XDG_STATE_HOME": "/s", "XDG_DATA_HOME": "/d"}
@@ -54,12 +54,12 @@ def test_home_is_needed_where_a_variable_is_missing(settings: Settings, environ:
 @pytest.mark.parametrize("name", sorted(XDG))
 def test_nothing_private_lies_where_agents_may_write(settings: Settings, name: str) -> None:
     with pytest.raises(ConfigError, match="lies in the work tree") as caught:
-        paths_for(settings, {**XDG, name: "/work/shop/.state"})
+        paths_for(settings, {**XDG, name: "/srv/shop/.state"})
     assert name in (caught.value.hint or "")
     assert caught.value.exit_code == 2
 
 
 def test_a_directory_beside_the_work_tree_is_fine(settings: Settings) -> None:
-    assert paths_for(settings, {**XDG, "XDG_STATE_HOME": "/work/shop-state"}).runs.parent.parent.parent == Path(
-        "/work/shop-state"
+    assert paths_for(settings, {**XDG, "XDG_STATE_HOME": "/srv/shop-state"}).runs.parent.parent.parent == Path(
+        "/srv/shop-state"
     )
