@@ -29,7 +29,7 @@ def test_a_halt_latches_until_a_person_resolves_it(shop):
     assert run in status["in_the_way"]
     told = shop.run("status")
     assert "HALT: run" in told.said and f"ringfence resolve {run}" in told.said
-    for words in (("run", "again"), ("pre", "again")):
+    for words in (("run", "again"), ("pre", "again"), ("status", "--require-clear")):
         assert run in shop.refused(*words, code=4)
     assert "no run is unfinished" in shop.refused("post", code=2)
     assert "SKU" in shop.run("report").said
@@ -51,6 +51,7 @@ def test_a_halt_latches_until_a_person_resolves_it(shop):
     assert "needs no resolution" in shop.refused("resolve", run, "--reason", "again", code=2)
     status = shop.json("status")
     assert status["halt"] is False and status["in_the_way"] is None
+    shop.run("status", "--require-clear")
     (shop.root / "new.txt").unlink()
     shop.agent("build", "echo better > new.txt")
     again = go(shop, "Prices", "--issue", "7")

@@ -152,7 +152,7 @@ def test_the_whole_story_of_a_feature(inventory: Project) -> None:
     run = go(inventory, "List products up to a price", "--issue", "12")
     output = (inventory.root / run["agents"][0]["output_file"]).read_text()
     assert "9 passed" in output
-    assert steps(run)[-3:] == ["verify done", "commit done", "push done"]
+    assert steps(run)[-4:] == ["verify done", "commit done", "push done", "checklist done"]
     assert run["verdict"]["verdict"] == "unchanged" and inventory.contents("production") == before
     assert inventory.files_of(run["commit"]) == {"e2e/price.spec.ts", "shop/web.py"}
     assert inventory.remote_head() == run["commit"]

@@ -98,6 +98,33 @@ def seed_scripts() -> Mapping[str, str]:
     )
 
 
+ORCHESTRATE_FILE = ".claude/commands/orchestrate3.md"
+
+
+def orchestrate_command() -> str:
+    """The strategy's command for an orchestrator that is an agent itself: a thin caller of ``pre`` and ``post``."""
+    agents = " -> ".join(_AGENTS)
+    return f"""\
+---
+description: Run the protected workflow on a task or an issue
+argument-hint: "[the task, or #issue]"
+allowed-tools: Bash(ringfence pre:*), Bash(ringfence post:*), Bash(ringfence status:*), Task
+---
+Production is protected by Ringfence. Follow these steps in order, and stop at the first that fails.
+
+1. Run `ringfence pre "$ARGUMENTS"`. It backs production up with a baseline and makes the test database anew from it.
+   Exit 0: go on. Exit 99: the test database was unexpectedly empty, a catastrophe; report it, start no agent. Any other
+   exit: report what it printed, start no agent.
+2. Start the agents one after the other: {agents}. Each works on the test database only, reads
+   docs/agents/SHARED-CONTEXT.md first, and gets the task and the outputs of those before it in .agents/outputs/.
+3. Run `ringfence post`, also when an agent failed. It compares production with its baseline.
+   Exit 0: commit and push. Exit 3: HALT. Do not commit, do not push, do not try to repair anything; report what it
+   printed. A person resolves it with `ringfence resolve`.
+
+Everything in one command, with the agents in a sandbox: `ringfence run "$ARGUMENTS"`, started by a person.
+"""
+
+
 def _head(project: str) -> str:
     return f"""\
 # Settings of Ringfence, which keeps coding agents away from the production database of this project and proves that it

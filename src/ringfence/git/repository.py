@@ -166,6 +166,10 @@ class Repository:
                 return commit
         return None
 
+    def hooks_directory(self) -> Path:
+        """Where hooks lie: ``core.hooksPath`` or the repository's own."""
+        return self._hooks(git_settings.by_key(self._entries()))
+
     def files(self, *, below: Path) -> list[str]:
         """What git tracks and what it would track below a directory, by paths from there; nothing is run for it."""
         place = os.path.relpath(below, self.top)
@@ -224,11 +228,13 @@ class Repository:
                 return operation
         return None
 
-    def _has_lfs_hook(self, effective: git_settings.Entries) -> bool:
+    def _hooks(self, effective: git_settings.Entries) -> Path:
         directory = effective.get("core.hookspath", ("",))[-1]
-        hook = (self.top / directory if directory else self.common_directory / "hooks") / "pre-push"
+        return self.top / directory if directory else self.common_directory / "hooks"
+
+    def _has_lfs_hook(self, effective: git_settings.Entries) -> bool:
         try:
-            with open(hook, "rb") as file:
+            with open(self._hooks(effective) / "pre-push", "rb") as file:
                 text = file.read(1 << 16)
         except OSError:
             return False

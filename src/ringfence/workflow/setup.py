@@ -15,6 +15,8 @@ from ringfence.config.template import Place
 from ringfence.engines.compose import Service, compose_text
 from ringfence.engines.model import EnvironmentName
 from ringfence.errors import ConfigError
+from ringfence.git import gate
+from ringfence.git import repository as repositories
 from ringfence.workflow import instructions
 
 
@@ -51,21 +53,32 @@ def initialise(
     if _extend_gitignore(root / ".gitignore"):
         written.append(".gitignore")
     others = {name: (script, 0o755) for name, script in template.seed_scripts().items()}
+    if "claude" in instructions.agents_in_use(parse(text.encode(), settings), agents):
+        others[template.ORCHESTRATE_FILE] = (template.orchestrate_command(), 0o644)
     others |= {name: (content, 0o644) for name, content in compose_files(parse(text.encode(), settings)).items()}
     for name, (content, mode) in others.items():
         path = root / name
         if os.path.lexists(path):
             kept.append(name)
             continue
-        path.parent.mkdir(mode=0o755, exist_ok=True)
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         if path.parent != root:
             path.parent.chmod(0o755)
         files.write_atomic(path, content.encode(), mode=mode)
         written.append(name)
+    gate_state = _install_gate(root)
+    if gate_state is not None:
+        (kept if gate_state == "kept" else written).append("the repository's hook pre-push")
     synced = instructions.sync(parse(text.encode(), settings), asked=agents)
     written += synced.written
     kept += [f.file or f.object for f in synced.problems]
     return Written(root=root, written=tuple(written), kept=tuple(kept))
+
+
+def _install_gate(root: Path) -> gate.Installed | None:
+    """The pre-push hook; None where there is no repository."""
+    found = repositories.discover(root, os.environ)
+    return gate.install(found.hooks_directory()) if found is not None and not found.bare else None
 
 
 def compose_files(settings: Settings) -> dict[str, str]:

@@ -10,7 +10,7 @@ from ringfence.cli.options import Config, Json, begin, exits
 from ringfence.engines.model import EnvironmentName
 from ringfence.errors import UsageError
 from ringfence.report import documents, text
-from ringfence.workflow import environments, overview
+from ringfence.workflow import environments, hold, overview
 from ringfence.workflow.environments import BOTH
 from ringfence.workflow.furnish import Found
 
@@ -34,7 +34,11 @@ def register(app: typer.Typer) -> None:
             "0  stopped, or did not run", "2  configuration, or a server that does not stop", "4  a run is going on"
         )
     )(down)
-    app.command(epilog=exits("0  shown", "2  configuration"))(status)
+    app.command(
+        epilog=exits(
+            "0  shown", "2  configuration", "4  with --require-clear: a HALT or an unfinished run stands in the way"
+        )
+    )(status)
 
 
 def up(
@@ -90,9 +94,17 @@ def down(which: Which = None, json: Json = False, config: Config = None) -> None
     )
 
 
-def status(json: Json = False, config: Config = None) -> None:
+def status(
+    require_clear: Annotated[
+        bool, typer.Option("--require-clear", help="Fail (4) while a HALT or an unfinished run stands; for git hooks.")
+    ] = False,
+    json: Json = False,
+    config: Config = None,
+) -> None:
     """Show the environments, the last run, the backups, and whether a HALT stands."""
     session = begin(as_json=json, config=config)
+    if require_clear:
+        hold.require_clear(session.project)
     found = overview.look(session.project)
     session.console.show(text.overview(found))
     session.end(documents.overview(found))
