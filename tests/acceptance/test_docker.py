@@ -7,7 +7,8 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from tests.acceptance.project import INVENTORY, Project, new_project
+from tests.acceptance.pages import blocks
+from tests.acceptance.project import INVENTORY, Project, new_project, wait_for
 from tests.acceptance.runs import PRICES, go, resolve, steps
 from tests.dockerd import DockerForTests
 
@@ -103,3 +104,29 @@ def test_the_whole_workflow_in_containers(contained: Project, docker: DockerForT
     assert [e["state"] for e in contained.json("status")["environments"]] == ["stopped", "stopped"]
     contained.run("up", "production")
     assert contained.contents("production") == before
+
+
+def test_the_page_for_projects_that_have_containers(contained: Project, docker: DockerForTests) -> None:
+    """Every command of the page, in its order, with this machine's ports and image."""
+    (contained.config).unlink()
+    for line in blocks("existing-docker-project.md", "sh"):
+        words = line.replace("postgres:18", docker.image).replace("4546", str(contained.ports["production"])).split()
+        if words[0] == "docker":
+            docker.run(*words[1:])
+            wait_for(
+                lambda: docker.run("exec", NAMES[0], "pg_isready", "-h", "127.0.0.1", check=False).returncode == 0,
+                "the container that was there before",
+            )
+        elif words[1] == "init":
+            contained.run(*words[1:], "--image", docker.image)
+            text = contained.config.read_text()
+            for environment, port in (("production", 4546), ("test", 2346)):
+                text = text.replace(f"db_port = {port}\n", f"db_port = {contained.ports[environment]}\n")
+                (contained.root / f"compose.{environment}.yaml").unlink()
+            contained.config.write_text(text)
+            assert "nobody agreed" in contained.refused("up", code=7)
+        else:
+            contained.run(*words[1:])
+    states = {e["environment"]: (e["state"], e["volume"]) for e in contained.json("status")["environments"]}
+    assert states["production"] == ("running", "inventory_data_prod")
+    assert not (contained.root / "compose.production.yaml").exists()

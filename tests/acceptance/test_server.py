@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tests.acceptance.pages import blocks
 from tests.acceptance.project import INVENTORY, Project, new_project
 from tests.acceptance.runs import PRICES, go, resolve
 from tests.postgres import conftest as cluster
@@ -17,7 +18,8 @@ from tests.postgres.conftest import Server
 from ringfence.postgres.programs import find_programs
 
 PASSWORD = "p:w\\d of theirs"
-READER = "GRANT pg_read_all_data, pg_monitor TO inventory_admin"
+READER, *STAMPS = (statement.rstrip(";") for statement in blocks("existing-server.md", "sql"))
+INIT, UP = (line.split()[1:] for line in blocks("existing-server.md", "sh"))
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +47,8 @@ def owned(theirs: Server) -> Iterator[Server]:
 
 def project_on(server: Server, project: Project, *words: str) -> None:
     """``init`` for this server and a commit; nobody has written a password down yet."""
-    url = f"postgresql://inventory_admin@127.0.0.1:{server.port}/inventory"
-    project.run("init", "--engine", "server", "--url", url, *words)
+    said = [word.replace("db.example", f"127.0.0.1:{server.port}") for word in INIT]
+    project.run(*said, *words)
     text = project.config.read_text().replace("db_port = 2346\n", f"db_port = {project.ports['test']}\n")
     text = text.replace('mode = "auto"', f'mode = "{project.sandbox}"')
     project.config.write_text(text)
@@ -75,7 +77,7 @@ def works_as(server: Server, role: str, password: str) -> bool:
 
 
 def test_an_existing_production_and_an_embedded_test(owned: Server) -> None:
-    """From the url to a HALT; the application's role keeps its password, and down leaves the server alone."""
+    """As the page says, from the url to a HALT; the app's role keeps its password, and down leaves the server alone."""
     with new_project() as project:
         project_on(owned, project)
         assert "password" not in project.config.read_text().split("url = ")[1].split("#")[0]
@@ -116,11 +118,8 @@ def test_an_administrator_who_is_no_superuser(owned: Server) -> None:
         know(project, owned.port, "inventory_admin", PASSWORD)
         said = project.refused("up", "--yes", code=7)
         assert "ALTER DATABASE inventory SET ringfence.environment = 'production'" in said
-        owned.execute(
-            "ALTER DATABASE inventory SET ringfence.environment = 'production'",
-            "ALTER DATABASE inventory SET ringfence.project = 'inventory'",
-        )
-        project.run("up", "--yes")
+        owned.execute(*STAMPS)
+        project.run(*UP)
         assert "is no superuser" in project.json("status")["environments"][0]["note"]
         said = project.refused("backup", "create", code=5)
         assert "permission denied" in said
