@@ -25,6 +25,8 @@ from ringfence.postgres.programs import find_programs
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _START_TIMEOUT_S = 60
+_DAEMON: list[subprocess.Popen[bytes]] = []
+"""The engine this process started: it outlives the variable it was started in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,10 +101,17 @@ def _engine() -> Iterator[Mapping[str, str]]:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                pass  # somebody else still uses it
+                _disown()  # somebody else still uses it, and stops it
             else:
                 _stop(place, environment)
             os.close(descriptor)
+
+
+def _disown() -> None:
+    """Leave the engine running: the process that ends last stops it."""
+    for daemon in _DAEMON:
+        daemon.returncode = 0  # or it would be said that a child was left behind
+    _DAEMON.clear()
 
 
 def _answers(environment: Mapping[str, str]) -> bool:
@@ -126,6 +135,7 @@ def _start(place: Path, environment: Mapping[str, str]) -> None:
             stderr=log,
             start_new_session=True,
         )
+    _DAEMON.append(daemon)
     deadline = time.monotonic() + _START_TIMEOUT_S
     while not _answers(environment):
         if daemon.poll() is not None or time.monotonic() >= deadline:
@@ -144,15 +154,13 @@ def _stop(place: Path, environment: Mapping[str, str]) -> None:
             subprocess.run(line, env=dict(environment), capture_output=True, timeout=120, check=False)
         subprocess.run(["docker", "network", "prune", "-f"], env=dict(environment), capture_output=True, timeout=60)
     with contextlib.suppress(OSError, ValueError):
-        pid = int((place / "pid").read_text())
-        os.kill(pid, signal.SIGTERM)
+        os.kill(int((place / "pid").read_text()), signal.SIGTERM)
         deadline = time.monotonic() + 60
         while (place / "pid").exists() and time.monotonic() < deadline:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
             time.sleep(0.05)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, 0)
+    for daemon in _DAEMON:
+        daemon.wait(60)
+    _DAEMON.clear()
     rules = place / "rules"
     if rules.exists() and rules.stat().st_size:
         subprocess.run(["iptables-restore"], env=dict(environment), input=rules.read_bytes(), check=False)

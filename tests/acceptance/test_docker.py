@@ -112,7 +112,9 @@ def test_the_page_for_projects_that_have_containers(contained: Project, docker: 
     for line in blocks("existing-docker-project.md", "sh"):
         words = line.replace("postgres:18", docker.image).replace("4546", str(contained.ports["production"])).split()
         if words[0] == "docker":
-            docker.run(*words[1:])
+            # The tests' own engine has no default network; that is the only difference to the page.
+            docker.run("network", "create", "inventory-net-prod")
+            docker.run("run", "--network", "inventory-net-prod", *words[2:])
             wait_for(
                 lambda: docker.run("exec", NAMES[0], "pg_isready", "-h", "127.0.0.1", check=False).returncode == 0,
                 "the container that was there before",
