@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -88,3 +89,42 @@ def test_a_manifest_that_does_not_fit_takes_its_dump_back(tmp_path: Path, mount:
         (place / "ballast").unlink()
     backups.make("next")
     assert list(backups.problems()) == ["next", "good"]
+
+
+@pytest.mark.long
+@pytest.mark.postgres
+@pytest.mark.parametrize("which", ["directory", "copies"])
+def test_whatever_is_free_nothing_sound_is_lost(stage: Stage, mount: Mount, which: str) -> None:
+    """A sweep: free space from nothing to more than enough, so that the disk is full at every step of a backup."""
+    place = mount(getattr(stage.project.store, which), "8m")
+    stage.run("production", "CREATE TABLE public.item (id serial PRIMARY KEY, words text)")
+    good = create_backup(stage.project, issue=None, progress=stage.progress).manifest
+    stage.run(
+        "production",
+        "INSERT INTO public.item (words) SELECT md5(random()::text) || md5(random()::text) "
+        "FROM generate_series(1, 30000)",
+    )
+    ballast, refused, made = place / "ballast", 0, 0
+    for step in range(26):
+        free = (step * 96 << 10) if which == "directory" else (step * 4 << 10)
+        with contextlib.suppress(FileNotFoundError):
+            ballast.unlink()
+        room = files.free_bytes(place) - free
+        ballast.write_bytes(b"x" * max(0, room))
+        try:
+            create_backup(stage.project, issue=None, progress=stage.progress)
+            made += 1
+        except BackupError as error:
+            refused += 1
+            assert "No space left" in error.message or "are free in" in error.message, error.message
+        entries = stage.project.store.entries()
+        assert {e.problem for e in entries} == {None}
+        assert good.id in {e.id for e in entries} or made >= 5
+        for entry in entries:
+            assert entry.manifest is not None and entry.dump_path is not None
+            assert files.sha256_file(entry.dump_path) == entry.manifest.sha256
+        assert not list(place.glob(".staging-*"))
+        for entry in entries:  # so that every step meets the same
+            if entry.id != good.id:
+                stage.project.store._remove(entry.id)
+    assert refused >= 3 and made >= 2, (refused, made)

@@ -194,6 +194,36 @@ class BackupStore:
             crashpoint("backup.removed")
         return decision
 
+    def put_manifest_back(self, name: str) -> bool:
+        """Write a manifest again from its sealed copy where the dump is the one it describes; False where it is not.
+
+        Call it inside `writing`. What stands in its place is renamed.
+        """
+        copy = _bytes(self._copy(name)) if model.is_plain_name(name) else None
+        if copy is None or seal.state(copy, self.key) != "valid":
+            return False
+        manifest = model.decode(copy, name=name)
+        try:
+            if manifest.id != name or files.sha256_file(self._dump(name)) != manifest.sha256:
+                return False
+            _out_of_the_way(self._manifest(name))
+            files.write_atomic(self._manifest(name), copy)
+        except OSError:
+            return False
+        return True
+
+    def readmit(self, staged: Path, manifest: Manifest, data: bytes) -> Entry:
+        """Give a dump that was brought back its name and its own sealed manifest again; call it inside `writing`."""
+        try:
+            for path in (self._manifest(manifest.id), self._dump(manifest.id)):
+                _out_of_the_way(path)
+            files.write_atomic(self._copy(manifest.id), data)
+            files.publish(staged, self._dump(manifest.id))
+            files.write_atomic(self._manifest(manifest.id), data)
+        except OSError as error:
+            raise BackupError(f"cannot bring back {manifest.id}: {error.strerror or error}") from error
+        return self.get(manifest.id)
+
     def mark(self, name: str, change: Callable[[Marks], Marks]) -> Marks:
         """Change what is known about a backup; written to the state directory, and beside the backup for its loss.
 
@@ -305,6 +335,12 @@ class BackupStore:
 
     def _going(self, name: str) -> Path:
         return self.copies / f"{name}{_GOING}"
+
+
+def _out_of_the_way(path: Path) -> None:
+    """Rename what has a name that is needed; the new one is nobody's, so nothing ever removes it."""
+    if os.path.lexists(path):
+        path.rename(path.with_name(f"{path.name}.damaged-{secrets.token_hex(4)}"))
 
 
 def _why_not_believed(data: bytes, copy: bytes | None, key: bytes) -> str | None:

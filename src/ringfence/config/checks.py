@@ -115,6 +115,12 @@ def _backup_directory(document: Mapping[str, Any], root: Path) -> Iterator[Mista
             key="backup.directory",
             text=f"{one_line(value)!r} holds the project itself; backups need a directory of their own",
         )
+    mirror = section(document, "backup").get("mirror")
+    if isinstance(mirror, str) and mirror.startswith("/") and Path(mirror).is_relative_to(root):
+        yield Mistake(
+            key="backup.mirror",
+            text=f"{one_line(mirror)!r} lies in the project, where agents may write; a second place is elsewhere",
+        )
 
 
 def _tables_twice(document: Mapping[str, Any]) -> Iterator[Mistake]:

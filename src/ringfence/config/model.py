@@ -93,6 +93,20 @@ def _directory(value: str) -> str:
     return value
 
 
+def _mirror(value: str) -> str:
+    if re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]*)?", value):
+        return value
+    if not value.startswith("/") or "\0" in value or ".." in PurePosixPath(value).parts:
+        raise ValueError(f"{one_line(value)!r} is neither an absolute directory nor s3://bucket/prefix")
+    return value
+
+
+def _endpoint(value: str) -> str:
+    if not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?", value):
+        raise ValueError(f"{one_line(value)!r} is not http://host:port or https://host:port of an S3 service")
+    return value
+
+
 def checked_url(value: str) -> str:
     """A url as it may stand in the file. Raises ValueError, whose words do not repeat it."""
     # Wider than the grammar of URLs: a password may hold / or @, and libpq also takes it as a parameter.
@@ -260,6 +274,9 @@ class Backup(_Section):
 
     directory: Annotated[str, AfterValidator(_directory)] = ".backups"
     keep: Annotated[int, AfterValidator(_at_least_one)] = 5
+    mirror: Annotated[str, AfterValidator(_mirror)] | None = None
+    mirror_endpoint: Annotated[str, AfterValidator(_endpoint)] | None = None
+    mirror_encrypt: bool = False
 
 
 class Verify(_Section):

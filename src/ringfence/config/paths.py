@@ -38,6 +38,11 @@ class Paths:
         return self.config_directory / "seal.key"
 
     @property
+    def mirror_key(self) -> Path:
+        """The key that the mirror is encrypted with; without it nobody can read the mirror, its owner included."""
+        return self.config_directory / "mirror.key"
+
+    @property
     def runs(self) -> Path:
         """One directory per run."""
         return self.state_directory / "runs"

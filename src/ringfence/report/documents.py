@@ -45,6 +45,7 @@ def created(result: Created, directory: str) -> dict[str, Any]:
         "backup": backup(result.manifest, directory),
         "removed": list(result.removed),
         "kept": kept(result.kept),
+        "mirror_problem": result.mirror_problem,
         "seconds": round(result.seconds, 3),
     }
 
@@ -55,7 +56,12 @@ def kept(entries: Sequence[Kept]) -> list[dict[str, str]]:
 
 
 def backups(
-    entries: Sequence[Entry], reasons: Sequence[Kept], foreign: Sequence[str], directory: str
+    entries: Sequence[Entry],
+    reasons: Sequence[Kept],
+    foreign: Sequence[str],
+    directory: str,
+    mirrored: frozenset[str] = frozenset(),
+    mirror_problem: str | None = None,
 ) -> dict[str, Any]:
     """``backup list``."""
     told = {k.id: k.reason for k in reasons}
@@ -68,11 +74,14 @@ def backups(
                 "reason": told.get(e.id),
                 "proven": e.is_proven,
                 "proven_by": e.marks.proven_by,
+                "mirrored": e.id in mirrored,
                 "pinned": e.marks.pinned_at is not None,
             }
             for e in entries
         ],
         "foreign": list(foreign),
+        "only_in_the_mirror": sorted(mirrored - {e.id for e in entries}),
+        "mirror_problem": mirror_problem,
     }
 
 

@@ -25,6 +25,7 @@ from ringfence.postgres import databases
 from ringfence.postgres.connection import ConnectError, QueryError
 from ringfence.postgres.programs import ClientPrograms
 from ringfence.redact import one_line
+from ringfence.workflow import mirror as mirrors
 from ringfence.workflow import proven
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import STEP_TIMEOUT_S, Project
@@ -41,6 +42,7 @@ class Created:
     observation: Observation
     removed: tuple[str, ...]
     kept: tuple[Kept, ...]
+    mirror_problem: str | None
     seconds: float
 
 
@@ -72,12 +74,16 @@ def create_backup(
     for gone in rotation.remove:
         progress.say(f"removed {gone}: more than {project.settings.backup.keep} newer ones are kept")
     entry, manifest, observation = created
+    mirror_problem = mirrors.keep_up(project, rotation.remove, progress)
+    if mirror_problem:
+        progress.say(f"WARNING: the backup is in place, but the mirror is not kept up: {mirror_problem}")
     return Created(
         entry=entry,
         manifest=manifest,
         observation=observation,
         removed=rotation.remove,
         kept=rotation.kept,
+        mirror_problem=mirror_problem,
         seconds=clock.monotonic_s() - started,
     )
 

@@ -25,7 +25,7 @@ from ringfence.journal.log import Journal
 from ringfence.postgres import databases, identity, properties, queries
 from ringfence.postgres.connection import ConnectError, Connection, QueryError, connect
 from ringfence.redact import one_line
-from ringfence.workflow import backup, known, proven, rebuild, roles, testserver
+from ringfence.workflow import backup, known, mirror, proven, rebuild, roles, testserver
 from ringfence.workflow.production_roles import make_missing_roles
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
@@ -63,7 +63,7 @@ def restore(
     the swap: production is as it was then.
     """
     started = clock.monotonic_s()
-    entry = project.store.get(name)
+    entry = mirror.usable(project, name, progress)
     before = rebuild.baseline_of(entry)
     with (
         files.lock(project.paths.lock_file, purpose=f"restoring {entry.id}"),

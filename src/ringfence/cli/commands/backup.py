@@ -12,6 +12,7 @@ from ringfence.cli.options import Config, Issue, Json, begin, exits
 from ringfence.report import documents, text
 from ringfence.report.schema import SCHEMA
 from ringfence.workflow import backup as work
+from ringfence.workflow import mirror as mirrors
 from ringfence.workflow import reseed as reseeding
 from ringfence.workflow.issue import find_issue
 
@@ -45,6 +46,9 @@ def register(app: typer.Typer) -> None:
     )(verify)
     group.command(epilog=exits("0  it stays until it is unpinned", "2  usage", "5  there is no such backup"))(pin)
     group.command(epilog=exits("0  left to the rules again", "2  usage", "5  there is no such backup"))(unpin)
+    group.command(
+        epilog=exits("0  it is whole", "2  usage", "4  a backup is being made", "5  there is nothing to mend it from")
+    )(mend)
     app.add_typer(group, name="backup")
 
 
@@ -72,8 +76,10 @@ def list_(json: Json = False, config: Config = None) -> None:
     reasons = rotate(
         entries, keep=session.project.settings.backup.keep, needed=work.needed_baselines(session.project)
     ).kept
-    session.console.show(text.backups(entries, reasons, foreign, str(store.directory)))
-    session.end(documents.backups(entries, reasons, foreign, str(store.directory)))
+    mirrored, problem = mirrors.mirrored(session.project)
+    shown = mirrored if session.project.settings.backup.mirror else None
+    session.console.show(text.backups(entries, reasons, foreign, str(store.directory), shown, problem))
+    session.end(documents.backups(entries, reasons, foreign, str(store.directory), mirrored, problem))
 
 
 def verify(
@@ -117,3 +123,15 @@ def unpin(id_: Named, json: Json = False, config: Config = None) -> None:
     work.unpin(session.project, id_)
     session.console.show(f"{id_} is not pinned any more")
     session.end({"schema": SCHEMA, "backup": id_, "pinned": False})
+
+
+def mend(id_: Named, json: Json = False, config: Config = None) -> None:
+    """Bring back what is missing of a backup: its manifest from the run state, or all of it from the mirror.
+
+    What stands in the way is renamed and stays. 'ringfence restore' does the same by itself.
+    """
+    session = begin(as_json=json, config=config)
+    with session.console.working("mending the backup"):
+        entry = mirrors.mend(session.project, id_, session.console)
+    session.console.show(f"{entry.id} is whole")
+    session.end({"schema": SCHEMA, "backup": entry.id, "sound": True})

@@ -12,6 +12,7 @@ from ringfence.cli.console import Console
 from ringfence.cli.options import Config, Json, begin, exits
 from ringfence.errors import UsageError
 from ringfence.report import restores
+from ringfence.workflow import mirror
 from ringfence.workflow import restore as work
 from ringfence.workflow.project import Project
 
@@ -50,7 +51,7 @@ def restore(
     kept under another name. A HALT does not stand in the way.
     """
     session = begin(as_json=json, config=config)
-    entry = session.project.store.get(backup)
+    entry = mirror.usable(session.project, backup, session.console)
     if not yes:
         _confirm(session.console, session.project, restores.question(entry, session.project, clock.utc_now()))
     with session.console.working("restoring production"):
