@@ -105,18 +105,20 @@ def remove_libpq_environment() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class PassEntry:
-    """One line of a pgpass file: the password of a role at an address, for every database there."""
+    """One line of a pgpass file: the password of a role at an address, for every database there unless one is named."""
 
     host: str
     port: int
     user: str
     password: str
+    database: str = "*"
 
     def line(self) -> str:
         """The line in libpq's format; ``:`` and ``\\`` are escaped. Raises ConfigError for what no line can hold."""
         if any(c in field for field in (self.host, self.user, self.password) for c in "\n\r\0"):
             raise ConfigError("a pgpass file cannot hold a host, role or password with a line break or NUL")
-        return ":".join((_escape(self.host), str(self.port), "*", _escape(self.user), _escape(self.password)))
+        database = "*" if self.database == "*" else _escape(self.database)
+        return ":".join((_escape(self.host), str(self.port), database, _escape(self.user), _escape(self.password)))
 
 
 def read_passfile(path: Path) -> list[PassEntry]:
@@ -136,7 +138,9 @@ def read_passfile(path: Path) -> list[PassEntry]:
             raise ConfigError(
                 f"{path}: line {number} is not host:port:database:user:password", hint="repair or remove the line"
             )
-        entries.append(PassEntry(host=fields[0], port=int(fields[1]), user=fields[3], password=fields[4]))
+        entries.append(
+            PassEntry(host=fields[0], port=int(fields[1]), database=fields[2], user=fields[3], password=fields[4])
+        )
     return entries
 
 

@@ -214,3 +214,11 @@ def test_many_processes_lose_no_entry(passfile: Path) -> None:
     found = {(e.user, e.port) for e in read_passfile(passfile)}
     assert found == {(f"user{n}", port) for n in range(4) for port in range(1, 16)}
     assert not list(passfile.parent.glob("*.partial"))
+
+
+def test_a_line_that_a_person_wrote_for_one_database_stays_for_that_one(tmp_path: Path) -> None:
+    path = tmp_path / "private" / "pgpass"
+    add_passwords(path, [])
+    path.write_text("db.example:5432:the\\:shop:admin:secret\n")
+    add_passwords(path, [PassEntry(host="127.0.0.1", port=1, user="u", password="p")])
+    assert "db.example:5432:the\\:shop:admin:secret" in path.read_text().splitlines()
