@@ -61,7 +61,9 @@ def open_snapshot(target: Target) -> Iterator[Snapshot]:
                 tables = fingerprint.read_tables(connection)
                 fingerprint.lock_tables(connection, tables)
             except psycopg.errors.LockNotAvailable as error:
-                hint = "end its transaction and try again"
+                hint = (
+                    "end its transaction (ROLLBACK PREPARED or COMMIT PREPARED for one that is prepared) and try again"
+                )
                 raise QueryError(f"{target}: {_lock_holders(target)}", hint=hint) from error
             with connect(target) as other:
                 now = fingerprint.read_tables(other)
@@ -114,9 +116,13 @@ def _lock_holders(target: Target) -> str:
     with connect(target) as connection:
         rows = connection.execute(queries.load("ringfence.integrity", "lock_holders")).fetchall()
     told = [
-        f"table {quote_ident(schema)}.{quote_ident(table)} is locked by session {pid} of role {one_line(role or '?')} "
-        f"({one_line(application or 'no name')})"
-        for schema, table, pid, role, application in rows
+        f"table {quote_ident(schema)}.{quote_ident(table)} is locked by "
+        + (
+            f"the prepared transaction {one_line(gid)!r}, which no session holds"
+            if gid is not None
+            else f"session {pid} of role {one_line(role or '?')} ({one_line(application or 'no name')})"
+        )
+        for schema, table, pid, role, application, gid in rows
     ]
     return "; ".join(told) or "a table was locked for too long"
 
