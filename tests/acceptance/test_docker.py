@@ -132,3 +132,73 @@ def test_the_page_for_projects_that_have_containers(contained: Project, docker: 
     states = {e["environment"]: (e["state"], e["volume"]) for e in contained.json("status")["environments"]}
     assert states["production"] == ("running", "inventory_data_prod")
     assert not (contained.root / "compose.production.yaml").exists()
+
+
+WRITING = (
+    ("up",),
+    ("up", "test", "--accept-new-identity", "--yes"),
+    ("reseed", "--fresh-start"),
+    ("backup", "verify", "--restore"),
+    ("pre", "--fresh-start"),
+    ("run", "do it", "--fresh-start", "--allow-dirty"),
+)
+
+
+def pointed(text: str, **changes: str) -> str:
+    """The settings with other lines under [test]; an empty one takes the line away."""
+    head, _, rest = text.partition("[test]")
+    own, _, others = rest.partition("\n[")
+    lines = [line for line in own.splitlines() if line.split(" =")[0] not in changes]
+    return f"{head}[test]" + "\n".join([*lines, *(f"{k} = {v}" for k, v in changes.items() if v)]) + f"\n[{others}"
+
+
+def test_the_containers_are_apart_and_no_way_leads_test_to_production(
+    contained: Project, docker: DockerForTests
+) -> None:
+    contained.run("up")
+    contained.psql("production", INVENTORY)
+    contained.configure("build")
+    contained.agent("build", f"touch {contained.scripts}/must-not-run")
+    contained.run("backup", "create")
+    contained.run("reseed", "--fresh-start")
+    document = contained.run("check", "--before", "--json", code=1).document
+    apart = {one["name"]: one for one in document["lines"] if one["name"].startswith("separation/")}
+    assert {n: one["outcome"] for n, one in apart.items() if n != "separation/ports"} == dict.fromkeys(
+        set(apart) - {"separation/ports"}, "holds"
+    ), apart
+    assert {"separation/containers", "separation/reach-network", "separation/storage"} <= set(apart)
+    assert len(apart["separation/reach-network"]["evidence"]) >= 4, "the gateway of the test network is tried, too"
+
+    template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    inside = docker.lines("inspect", "-f", template, "inventory-db-prod")[0]
+    password, port = contained.password("test"), contained.ports["production"]
+    contained.sql(
+        "production",
+        f"CREATE ROLE inventory_test SUPERUSER LOGIN PASSWORD '{password}'",
+        "CREATE DATABASE inventory_test TEMPLATE inventory",
+        "ALTER DATABASE inventory_test SET ringfence.environment = 'test'",
+        "ALTER DATABASE inventory_test SET ringfence.project = 'inventory'",
+        database="postgres",
+    )
+    text, passwords = contained.config.read_text(), contained.pgpass.read_text()
+    server = {"engine": '"server"', "db_port": "", "container": "", "volume": "", "image": ""}
+    url = "postgresql://inventory_test@{}/inventory_test"
+    ways = {
+        "its published port": server | {"url": f'"{url.format(f"127.0.0.1:{port}")}"'},
+        "its published port, by name": server | {"url": f'"{url.format(f"localhost:{port}")}"'},
+        "its address on its own network": server | {"url": f'"{url.format(f"{inside}:5432")}"'},
+        "its container": {"container": '"inventory-db-prod"', "volume": '"inventory_data_prod"'},
+    }
+    before, databases = contained.contents("production"), contained.databases("production")
+    for name, changes in ways.items():
+        contained.config.write_text(pointed(text, **changes))
+        hosts = (f"127.0.0.1:{port}", f"localhost:{port}", f"{inside}:5432")
+        contained.pgpass.write_text(passwords + "".join(f"{h}:*:inventory_test:{password}\n" for h in hosts))
+        # Two environments in one container are a mistake of the settings (2); nobody is asked then.
+        code = 2 if name == "its container" else 7
+        for words in WRITING:
+            assert len(contained.refused(*words, code=code)) > 40, (name, words)
+        assert contained.databases("production") == databases and contained.contents("production") == before, name
+    contained.config.write_text(text)
+    contained.pgpass.write_text(passwords)
+    assert not (contained.scripts / "must-not-run").exists()
