@@ -11,6 +11,11 @@ GOOD = ("scout-and-plan", "build", "test-and-cleanup")
 
 
 def test_three_good_agents_and_a_fourth_that_changes_one_film(sakila):
+    # Sakila brings a hole of its own, which everybody may call and which builds statements as its owner.
+    found = [f for f in sakila.json("roles", "audit", code=3)["findings"] if f["severity"] == "critical"]
+    assert {f["object"] for f in found} == {"public.rewards_report(integer,numeric)"}
+    sakila.sql("production", "ALTER FUNCTION public.rewards_report(integer, numeric) SECURITY INVOKER")
+    sakila.run("roles", "audit", code=1)  # its rules that move payments into partitions
     sakila.run("backup", "create")
     sakila.run("reseed", "--fresh-start")
     seen = sakila.scripts
