@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ringfence.guard import paths
 from ringfence.guard.expansion import known, unknown_about
 from ringfence.guard.verdict import Refused
 from ringfence.guard.words import UNKNOWN
@@ -81,9 +82,10 @@ def _source(shell: Shell, call: Call) -> str:
     names = [a for a in call.argv[1:] if a != "--"]
     if not names:
         return ""
+    paths.check_read(shell.policy, names[0], call.scope.cwd)
     text = shell.content(names[0], call.scope)
     if known(text):
-        return shell.run_text(text, call.scope, what=f"{names[0]}")
+        return shell.run_text(text, call.scope, what="what source reads")
     if re.search(r"(activate|nvm\.sh|\.bashrc|\.profile|\.zshrc|\.bash_profile|cargo/env|common\.sh)$", names[0]):
         return ""
     path = call.scope.path(names[0])
@@ -179,7 +181,7 @@ def unescaped(text: str) -> str:
 
     def one(found: re.Match[str]) -> str:
         code = found[1]
-        if code[0] == "x":
+        if code[0] == "x" and len(code) > 1:
             return chr(int(code[1:], 16))
         if code[0] in "01234567":
             return chr(int(code, 8) & 255)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from fnmatch import translate
 
-from ringfence.guard.words import MARKS, UNKNOWN, Word
+from ringfence.guard.words import DESCRIPTOR, MARKS, UNKNOWN, Word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def fields(
             values = parameter(content, lookup)
         elif kind in ("command", "process"):
             output = command(content)
-            values = (output.rstrip("\n") if kind == "command" else UNKNOWN + "/dev/fd",)
+            values = (output.rstrip("\n") if kind == "command" else DESCRIPTOR + output,)
         else:
             values = (UNKNOWN,)
         split = kind in ("variable", "command") and (not quoted or bool(_LISTS.fullmatch(str(content))))
@@ -109,6 +109,8 @@ def _braces(field: str) -> list[str]:
     found = _BRACES.search(field)
     if found is None:
         return [field]
+    if field.count(MARKS["{"]) > 6:
+        return [unknown_about(field)]  # the number of words grows with every brace
     inside, before, after = found[1], field[: found.start()], field[found.end() :]
     numbers = _RANGE.fullmatch(inside)
     if "," in inside:

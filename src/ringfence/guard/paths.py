@@ -86,6 +86,21 @@ def check_written(policy: Policy, name: str, cwd: str, *, above: bool = False) -
         raise Refused(f"{shown} contains the state of ringfence or credentials", "name the directory that you mean")
 
 
+def check_into(policy: Policy, name: str, cwd: str, *sources: str) -> None:
+    """Refuse to put files into a directory under names that are protected, or into that of an agent's settings.
+
+    ``sources`` are what is copied; without them any name may come of it.
+    """
+    check_written(policy, name, cwd)
+    for source in sources:
+        check_written(policy, plain(name).rstrip("/") + "/" + plain(source).rstrip("/").rsplit("/", 1)[-1], cwd)
+    target = resolved(plain(name), cwd)
+    if not sources and inside(target, policy.root) and target != policy.root and known(name):
+        place = next((p for p in policy.guarded if inside(p, target)), None)
+        if place is not None:
+            raise Refused(f"{plain(name)} holds {place}, which protects production", _LOOK)
+
+
 def tokens(policy: Policy) -> tuple[str, ...]:
     """What program text would hold to reach these places: relative to the work tree, or the last name."""
     found = []
@@ -99,7 +114,8 @@ def tokens(policy: Policy) -> tuple[str, ...]:
 
 def text_names(policy: Policy, text: str) -> str | None:
     """The protected place that a piece of program text names."""
-    return next((one for one in tokens(policy) if one in text), None)
+    environ = re.search(r"/proc/(?!self/)[^/\s]+/environ", text)
+    return environ[0] if environ else next((one for one in tokens(policy) if one in text), None)
 
 
 def may_match(pattern: str, names: tuple[str, ...]) -> bool:

@@ -53,9 +53,12 @@ _WRITERS = frozenset(
 
 def reader(shell: Shell, call: Call) -> str:
     """A program that only reads: everything but what is private."""
+    pattern = _pattern(call)
     for word in call.marked[1:]:
-        if not plain(word).startswith("-") and not _is_pattern_operand(call, word):
+        if not plain(word).startswith("-") and word is not pattern:
             paths.check_read(shell.policy, word, call.scope.cwd)
+            if call.name == "yq" and any(re.match(r"-[a-zA-Z]*i|--inplace", a) for a in call.argv):
+                paths.check_written(shell.policy, word, call.scope.cwd)
     if call.name in ("fd", "fdfind") and any(a in ("-x", "--exec", "-X", "--exec-batch") for a in call.argv):
         at = next(i for i, a in enumerate(call.argv) if a in ("-x", "--exec", "-X", "--exec-batch"))
         shell.call(call.replaced([*call.marked[at + 1 :], unknown_about(*call.argv[:at])], stdin=""))
@@ -75,8 +78,13 @@ def reader(shell: Shell, call: Call) -> str:
     return unknown_about(*call.argv[1:], call.stdin or "")
 
 
-def _is_pattern_operand(call: Call, word: str) -> bool:
-    return call.name in ("grep", "egrep", "fgrep", "rg", "ag", "jq", "yq") and word in call.marked[1:3]
+def _pattern(call: Call) -> str | None:
+    """The operand that is a pattern or a program, not a file."""
+    if call.name not in ("grep", "egrep", "fgrep", "rg", "ag", "ack", "jq", "yq"):
+        return None
+    if any(re.match(r"-[a-zA-Z]*[ef]$|--regexp|--file", a) for a in call.argv[1:]):
+        return None
+    return next((w for w in call.marked[1:] if not plain(w).startswith("-")), None)
 
 
 def _cat(shell: Shell, call: Call) -> str:
@@ -122,6 +130,8 @@ def awk(shell: Shell, call: Call) -> str:
     for word in call.marked[1:]:
         if not plain(word).startswith("-") and plain(word) != text:
             paths.check_read(shell.policy, word, call.scope.cwd)
+            if "inplace" in call.argv:
+                paths.check_written(shell.policy, word, call.scope.cwd)
     return unknown_about(*call.argv[1:], call.stdin or "")
 
 
@@ -154,6 +164,8 @@ def writer(shell: Shell, call: Call) -> str:
         elif name in ("cp", "mv", "patch", "install", "ln"):
             scope.written[scope.path(plain(word))] = _copied(shell, call, words)
         paths.check_written(shell.policy, word, scope.cwd, above=above)
+    if name in ("cp", "mv", "install", "ln") and len(words) > 1:
+        paths.check_into(shell.policy, words[-1], scope.cwd, *words[:-1])
     return call.stdin or "" if name == "tee" else ""
 
 
@@ -230,9 +242,11 @@ def killer(shell: Shell, call: Call) -> str:
                 continue
             if any(paths.inside(where, place) for place in shell.policy.private):
                 raise Refused(f"process {word} belongs to the server of production", "end only what you started")
+        if call.name == "kill" and word == "-1" and word in call.argv[2:]:
+            raise Refused("kill -1 ends every process, the server of production too", "end only what you started")
         if call.name == "kill" and UNKNOWN in word:
             refuse_production(shell.policy, word.replace(UNKNOWN, " "), what="what is killed")
-            if "postmaster" in word or paths.text_names(shell.policy, word.replace(UNKNOWN, " ")):
+            if re.search("postmaster|postgres", word) or paths.text_names(shell.policy, word.replace(UNKNOWN, " ")):
                 raise Refused("what is killed may be the server of production", "end only what you started")
     return ""
 
@@ -289,6 +303,12 @@ def ordinary(shell: Shell, call: Call, *, framework: str = "node") -> str:
         for part in (value, value.partition("=")[2]):
             if part and not part.startswith("-"):
                 paths.check_written(policy, part if part != value else word, call.scope.cwd)
+    if call.name in ("tar", "unzip", "7z", "bsdtar", "cpio") and not re.match(
+        r"-?[a-zA-Z]*c", call.argv[1] if call.argv[1:] else ""
+    ):
+        for word in call.marked[1:]:
+            if not plain(word).startswith("-"):
+                paths.check_into(policy, word, call.scope.cwd)
     if call.name in _CHECKERS:
         return UNKNOWN
     environment.judge(shell, call, framework, needs_database=False)

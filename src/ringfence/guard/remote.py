@@ -191,6 +191,7 @@ def ssh(shell: Shell, call: Call) -> str:
     if call.name in ("scp", "rsync", "sftp") and not away:
         for word in call.marked[-1:]:
             paths.check_written(shell.policy, word, call.scope.cwd, above="--delete" in call.line)
+            paths.check_into(shell.policy, word, call.scope.cwd)
         for word in words[:-1]:
             paths.check_read(shell.policy, word, call.scope.cwd)
         return UNKNOWN

@@ -13,7 +13,7 @@ from ringfence.guard import address, builtins, paths
 from ringfence.guard.expansion import MOST_ALTERNATIVES, fields, known, plain, text_of, unknown_about
 from ringfence.guard.syntax import parse
 from ringfence.guard.verdict import Refused
-from ringfence.guard.words import UNKNOWN, Node, SyntaxProblem
+from ringfence.guard.words import DESCRIPTOR, UNKNOWN, Node, SyntaxProblem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ class Scope:
             values = tuple(old + new for old in before or ("",) for new in values)
         if self.maybe:
             values = (*(before if before is not None else ("",)), *values)
-        values = tuple(dict.fromkeys(values))
+        # A value that doubles with every assignment would fill the memory.
+        values = tuple(dict.fromkeys(v if len(v) <= MOST_READ_BYTES else unknown_about(v[:4096]) for v in values))
         self.variables[name] = values if len(values) <= MOST_ALTERNATIVES else (unknown_about(*values),)
         if self.all_exported:
             self.exported.add(name)
@@ -231,6 +232,10 @@ class Shell:
         choices: list[list[str]] = [[]]
         for word in node.words:
             alternatives = fields(word, scope.lookup, command, home)
+            if len(alternatives) == 1:
+                for choice in choices:
+                    choice += alternatives[0]
+                continue
             choices = [before + one for before in choices for one in alternatives]
             if len(choices) > MOST_ALTERNATIVES:
                 merged = unknown_about(*(f for one in alternatives for f in one))
@@ -265,6 +270,8 @@ class Shell:
 
     def call(self, call: Call) -> str:
         """Judge one program, function or builtin."""
+        if not call.argv:
+            return ""
         self.calls += 1
         self.depth += 1
         if self.calls > MOST_CALLS or self.depth > MOST_DEPTH:
@@ -312,6 +319,8 @@ class Shell:
 
     def content(self, name: str, scope: Scope) -> str:
         """The content of a file as it will be when the command reads it; unknown where that cannot be said."""
+        if name.startswith(DESCRIPTOR):
+            return name[len(DESCRIPTOR) :]
         if not known(name):
             return unknown_about(name)
         path = scope.path(name)

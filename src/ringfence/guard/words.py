@@ -24,7 +24,9 @@ MARKS = {"*": "\ue000", "?": "\ue001", "[": "\ue002", "{": "\ue003", "}": "\ue00
 """Unquoted pattern signs and braces are kept apart from quoted ones; no command may hold these characters itself."""
 
 UNKNOWN = "\ue00f"
-"""Stands in a value for text that only running the command would show."""
+DESCRIPTOR = UNKNOWN + "/dev/fd/"
+"""Stands in a value for text that only running the command would show. `DESCRIPTOR` begins the name that stands for
+``<(…)``; what those commands print follows it."""
 
 
 class SyntaxProblem(Exception):  # noqa: N818
@@ -235,9 +237,9 @@ class Words:
 
         def one(match: re.Match[str]) -> str:
             code = match[1]
-            if code[0] == "x":
+            if code[0] == "x" and len(code) > 1:
                 return chr(int(code[1:], 16))
-            if code[0] in "uU":
+            if code[0] in "uU" and len(code) > 1:
                 return chr(min(int(code[1:], 16), 0x10FFFF))
             if code[0] in "01234567":
                 return chr(int(code, 8) & 255)

@@ -111,7 +111,8 @@ def test_giant_input_is_refused_in_time(hook: Hook) -> None:
     assert hook.refused(claude("(" * 5000, hook.cwd))
     assert hook.refused(claude("f() { f; f; }; f", hook.cwd))
     assert hook.refused(claude("a=x; " + "a=$a$a; " * 60 + "bash -c $a", hook.cwd))
-    assert time.monotonic() - started < 25
+    assert hook.refused(claude("{a,b}" * 40, hook.cwd))
+    assert time.monotonic() - started < 60
 
 
 def test_standard_files_that_are_closed_or_gone_do_not_open_the_door(hook: Hook) -> None:
