@@ -9,10 +9,11 @@ from typing import Any
 
 from ringfence.integrity.model import Sums, TableBody, TableDigest, TableName, TableRanges
 
-RANGE_BLOCKS = 32
-"""256 kB with the usual block size: little to read for one changed row, and the baseline is made no slower by it."""
-MOST_RANGES = 1 << 18
-"""Of one table: 64 GB of it have 8 MB of digests in the manifest; larger tables have larger ranges."""
+RANGE_BLOCKS = 128
+"""1 MB with the usual block size. Each range begins its read-ahead anew: with 32 blocks a baseline took twice as long
+(PostgreSQL 18, 1.5 million rows), with 64 half as long again, with 128 no longer than in one scan."""
+MOST_RANGES = 1 << 16
+"""Of one table: 64 GB of it have 2 MB of digests in the manifest; larger tables have larger ranges."""
 
 NO_ROWS: Sums = (0, 0, 0)
 _MASK = (1 << 64) - 1
