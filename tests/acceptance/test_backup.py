@@ -44,7 +44,7 @@ def published(project: Project) -> set[str]:
 
 def test_a_backup_and_its_baseline(shop):
     document = shop.json("backup", "create", "--issue", "#7")
-    assert document.keys() == {"schema", "backup", "removed", "kept", "seconds"}
+    assert document.keys() == {"schema", "backup", "removed", "kept", "mirror_problem", "seconds"}
     made = document["backup"]
     assert made.keys() == BACKUP_KEYS
     assert re.fullmatch(rf"inventory_backup_7_{TIMESTAMP}", made["id"])
@@ -118,10 +118,11 @@ def test_seven_backups_leave_five_and_the_oldest_go_last(shop):
         five = {f"{id_}{end}" for id_ in made[-5:] for end in (".dump", ".manifest.json")}
         assert left == five | {f"{made[-2]}.marks.json"} | foreign
         listing = shop.json("backup", "list")
-        assert listing.keys() == {"schema", "backups", "foreign"}
+        assert listing.keys() == {"schema", "backups", "foreign", "only_in_the_mirror", "mirror_problem"}
         assert [b["id"] for b in listing["backups"]] == list(reversed(made[-5:]))
         assert all(
-            b.keys() == BACKUP_KEYS | {"problem", "reason", "proven", "proven_by", "pinned"} for b in listing["backups"]
+            b.keys() == BACKUP_KEYS | {"problem", "reason", "proven", "proven_by", "mirrored", "pinned"}
+            for b in listing["backups"]
         )
         assert all(b["problem"] is None and b["reason"] for b in listing["backups"])
         assert set(listing["foreign"]) == foreign, "what no manifest lists is reported and left alone"
