@@ -5,6 +5,7 @@ Names come from a database or an agent: they are put on one line and never read 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
@@ -66,7 +67,8 @@ def connecting(project: Project) -> RenderableType:
     """How to connect, without a password in sight."""
     production, test = project.target("production"), project.target("test")
     application = f"-U {project.settings.production.app_role} {production.database}"
-    psql = f"PGPASSFILE={project.paths.pgpass} psql"
+    program = "psql" if shutil.which("psql") or not project.programs else str(project.programs[0].path("psql"))
+    psql = f"PGPASSFILE={project.paths.pgpass} {program}"
     lines = (
         f"the application connects with: {psql} -h {production.host} -p {production.port} {application}",
         f"tests connect with: {psql} -h {test.host} -p {test.port} -U {test.user} {test.database}",
