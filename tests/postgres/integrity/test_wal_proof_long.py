@@ -10,7 +10,7 @@ import pytest
 from tests.cases.mutations import MUTATIONS, ROLES, SCHEMA
 from tests.postgres.conftest import Server
 
-from ringfence.integrity import observe, since, wal_mark
+from ringfence.integrity import observe, since, wal_mark, wal_proof
 from ringfence.integrity.compare import compare, differing
 from ringfence.integrity.fingerprint import Load
 from ringfence.integrity.model import Comparison, Observation
@@ -69,7 +69,8 @@ def look(server: Server, target: Target, before: Observation, *, full: bool = Fa
 
 
 @pytest.fixture
-def sample(server: Server) -> Iterator[Target]:
+def sample(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Target]:
+    monkeypatch.setattr(wal_proof, "LEAST_WAL_BYTES", 64 << 20)  # the tables are small, and the WAL is what is tested
     if not server.programs.path("pg_waldump").exists():
         pytest.skip("no pg_waldump of this major")
     server.execute("ALTER SYSTEM SET max_slot_wal_keep_size = '256MB'", "SELECT pg_reload_conf()", *ROLES)

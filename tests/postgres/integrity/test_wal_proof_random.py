@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from tests.postgres.conftest import Server
 
-from ringfence.integrity import observe, since, wal_mark
+from ringfence.integrity import observe, since, wal_mark, wal_proof
 from ringfence.integrity.fingerprint import Load
 from ringfence.integrity.model import Observation, TableDigest
 from ringfence.integrity.touched import WalReader
@@ -223,6 +223,7 @@ def work_through(server: Server, *, seed: int, rounds: int, crashes: bool) -> di
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Open transactions are part of the work: baselines do not wait long for them."""
     monkeypatch.setattr(wal_mark, "SETTLE_S", 0.05)
+    monkeypatch.setattr(wal_proof, "LEAST_WAL_BYTES", 64 << 20)  # the tables are small, and the WAL is what is tested
     yield
 
 
