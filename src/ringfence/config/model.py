@@ -1,256 +1,89 @@
-"""The settings as `ringfence.toml` may hold them: one frozen model per section, each value checked on its own.
+"""The settings as `ringfence.toml` may hold them: one frozen model per section.
 
-What two values together must not say is in `checks`. The defaults are the seed's; names that depend on the project are
-filled in by `load` before these models see them.
+What a single value may be is in `values`, what two values together must not say in `checks`. The defaults are the
+protection strategy's; names that depend on the project are filled in by `load` before these models see them. The text
+below a key is its page in docs/reference.
 """
 
 from __future__ import annotations
 
-import math
-import re
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
-from urllib.parse import unquote
+from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from ringfence.config.names import (
-    SEED_PROJECT,
-    ColumnName,
-    TableName,
-    checked_database,
-    checked_project,
-    checked_role,
-    names_for,
-    parse_column_name,
-    parse_table_name,
+from ringfence.config.names import SEED_PROJECT, TableName, checked_project, names_for
+from ringfence.config.values import (
+    EXACT,
+    AtLeastOne,
+    Command,
+    Database,
+    Directory,
+    DockerName,
+    Endpoint,
+    EngineName,
+    Exclusion,
+    HookedAgent,
+    Host,
+    Image,
+    MaskedColumn,
+    Minutes,
+    Mirror,
+    PathText,
+    Port,
+    Reason,
+    Repository,
+    Rights,
+    Role,
+    Rows,
+    Rule,
+    SafeName,
+    SandboxMode,
+    SettingName,
+    Table,
+    TableRule,
+    Url,
+    Variable,
 )
-from ringfence.postgres.url import read_url
-from ringfence.redact import one_line
-
-EngineName = Literal["embedded", "docker", "server"]
-RuleKind = Literal["exact", "append-only", "ignore"]
-SandboxMode = Literal["auto", "bwrap", "landlock", "none"]
-RULE_KINDS: tuple[RuleKind, ...] = ("exact", "append-only", "ignore")
-ENGINES: tuple[EngineName, ...] = ("embedded", "docker", "server")
 
 _SEED = names_for(SEED_PROJECT)
-_SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
-_SETTING = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
-APP_RIGHTS = ("SELECT", "INSERT", "UPDATE")
-_DOCKER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}")
-_IMAGE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._/:@-]{0,254}")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_HOST = re.compile(r"(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
-_VARIABLES_OF_THE_TOOL = frozenset({"DATABASE_URL", "TEST_DATABASE_URL", "TEST_BASE_URL"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class TableRule:
-    """What may happen to a table during a run: nothing, only more rows, or anything for a stated reason."""
-
-    kind: RuleKind
-    reason: str | None = None
-
-
-EXACT = TableRule(kind="exact")
-
-
-def _port(value: int) -> int:
-    if not 1 <= value <= 65535:
-        raise ValueError(f"{value} is not a port; ports are 1 to 65535")
-    return value
-
-
-def _at_least_one(value: int) -> int:
-    if value < 1:
-        raise ValueError(f"{value} is too small; at least 1 is kept")
-    return value
-
-
-def _directory(value: str) -> str:
-    if not value or "\0" in value:
-        raise ValueError("a directory is needed, without the character NUL")
-    if value.startswith("~"):
-        raise ValueError(f"{one_line(value)!r}: ~ is not expanded here; write the absolute path")
-    path = PurePosixPath(value)
-    if path.is_absolute():
-        if ".." in path.parts:
-            raise ValueError(f"{one_line(value)!r}: an absolute path is written without ..")
-        return value
-    depth = 0
-    for part in path.parts:
-        depth += -1 if part == ".." else 1
-        if depth < 0:
-            raise ValueError(f"{one_line(value)!r} leads out of the project; write an absolute path if that is meant")
-    if depth == 0:
-        raise ValueError(f"{one_line(value)!r} is the project itself; backups need a directory of their own")
-    if ".." in path.parts:
-        raise ValueError(f"{one_line(value)!r} is written without ..")
-    if path.parts[0] == ".git":
-        raise ValueError(f"{one_line(value)!r} belongs to git")
-    return value
-
-
-def _mirror(value: str) -> str:
-    if re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]*)?", value):
-        return value
-    if not value.startswith("/") or "\0" in value or ".." in PurePosixPath(value).parts:
-        raise ValueError(f"{one_line(value)!r} is neither an absolute directory nor s3://bucket/prefix")
-    return value
-
-
-def _endpoint(value: str) -> str:
-    if not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?", value):
-        raise ValueError(f"{one_line(value)!r} is not http://host:port or https://host:port of an S3 service")
-    return value
-
-
-def checked_url(value: str) -> str:
-    """A url as it may stand in the file. Raises ValueError, whose words do not repeat it."""
-    # Wider than the grammar of URLs: a password may hold / or @, and libpq also takes it as a parameter.
-    if re.search(r"://\S*:\S*@", value) or re.search(r"(?i)password\s*=", unquote(value)):
-        raise ValueError("a password does not belong in this file; it stands in the pgpass file of the project")
-    read_url(value)
-    return value
-
-
-def _safe_name(value: str) -> str:
-    if not _SAFE_NAME.fullmatch(value):
-        raise ValueError(
-            f"{one_line(value[:80])!r} is not 1 to 64 characters [A-Za-z0-9._-], the first neither . nor -"
-        )
-    return value
-
-
-def _docker_name(value: str) -> str:
-    if not _DOCKER_NAME.fullmatch(value):
-        raise ValueError(f"{one_line(value[:80])!r} is no name of a container or volume: [a-zA-Z0-9][a-zA-Z0-9_.-]+")
-    return value
-
-
-def _image(value: str) -> str:
-    if not _IMAGE.fullmatch(value):
-        raise ValueError(f"{one_line(value[:80])!r} is no image; write it as in postgres:18 or registry/name@sha256:…")
-    return value
-
-
-def _argument(value: str) -> str:
-    if "\0" in value:
-        raise ValueError("an argument cannot hold the character NUL")
-    return value
-
-
-def _command(value: tuple[str, ...]) -> tuple[str, ...]:
-    if not value or not value[0].strip():
-        raise ValueError('the command is empty; it is a list like ["claude", "-p"]')
-    return value
-
-
-def _minutes(value: float) -> float:
-    if not math.isfinite(value) or value <= 0:
-        raise ValueError(f"{value:g} is not a time limit; it is a number of minutes greater than 0")
-    return value
-
-
-def _variable(value: str) -> str:
-    if not _VARIABLE.fullmatch(value):
-        raise ValueError(f"{one_line(value[:80])!r} is not the name of an environment variable")
-    if value.startswith("PG") or value in _VARIABLES_OF_THE_TOOL:
-        raise ValueError(f"{value} names the test environment for agents and is not passed through")
-    return value
-
-
-def _table(value: Any) -> Any:
-    return parse_table_name(value) if isinstance(value, str) else value
-
-
-def _column(value: Any) -> Any:
-    return parse_column_name(value) if isinstance(value, str) else value
-
-
-def _rule(value: Any) -> TableRule:
-    """``"exact"``, ``"append-only"``, ``"ignore: reason"`` or ``{rule = "ignore", reason = "…"}`` as a rule."""
-    if isinstance(value, dict):
-        return _rule_of_table(value)
-    if not isinstance(value, str):
-        raise ValueError('a rule is "exact", "append-only" or {rule = "ignore", reason = "..."}')
-    kind, _, reason = value.partition(":")
-    return _made_rule(kind.strip(), reason.strip())
-
-
-def _rule_of_table(value: dict[str, Any]) -> TableRule:
-    if "rule" not in value:
-        raise ValueError(
-            'a table here needs the key rule, as in {rule = "ignore", reason = "..."}; '
-            "a name with a schema is written in quotes, as in 'public.film' = \"exact\""
-        )
-    unknown = sorted(set(value) - {"rule", "reason"})
-    if unknown:
-        raise ValueError(f"unknown key {one_line(unknown[0])!r} in the rule; it has rule and reason")
-    kind, reason = value["rule"], value.get("reason", "")
-    if not isinstance(kind, str) or not isinstance(reason, str):
-        raise ValueError("rule and reason are texts in quotes")
-    return _made_rule(kind, reason.strip())
-
-
-def _made_rule(kind: str, reason: str) -> TableRule:
-    for known in RULE_KINDS:
-        if kind == known:
-            if known == "ignore" and not reason:
-                raise ValueError('ignore needs a reason: {rule = "ignore", reason = "..."} or "ignore: the reason"')
-            return TableRule(kind=known, reason=reason or None)
-    raise ValueError(f"there is no rule {one_line(kind[:40])!r}; there are exact, append-only and ignore")
-
-
-def _host(value: str) -> str:
-    name, _, port = value.partition(":")
-    if not _HOST.fullmatch(name) or (":" in value and not (port.isdecimal() and 0 < int(port) < 65536)):
-        raise ValueError(
-            f"{one_line(value[:80])!r} is not a host; it is written as api.example.com, *.example.com or name:8443"
-        )
-    return value
-
-
-def _place(value: str) -> str:
-    if "\0" in value or not value.startswith(("/", "~/")) or ".." in PurePosixPath(value).parts:
-        raise ValueError(f"{one_line(value[:200])!r} is not a place; write an absolute path, or one below ~/")
-    return value
-
-
-Port = Annotated[int, AfterValidator(_port)]
-Database = Annotated[str, AfterValidator(checked_database)]
-Role = Annotated[str, AfterValidator(checked_role)]
-DockerName = Annotated[str, AfterValidator(_docker_name)]
-Image = Annotated[str, AfterValidator(_image)]
-Url = Annotated[str, AfterValidator(checked_url)]
-SafeName = Annotated[str, AfterValidator(_safe_name)]
-Table = Annotated[TableName, BeforeValidator(_table)]
-MaskedColumn = Annotated[ColumnName, BeforeValidator(_column)]
-
-
-HookedAgent = Literal["claude", "codex", "cursor", "gemini", "copilot"]
 
 
 class _Section(BaseModel):
     # hide_input_in_errors: a value may hold a secret, and pydantic's own text would show it.
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
 
 
 class Production(_Section):
     """The environment that is protected."""
 
     engine: EngineName = "embedded"
+    """Where the server runs: made by Ringfence, in a container, or one that exists already."""
     web_port: Port = 4545
+    """Where the running application answers; tests must never name it."""
     db_port: Port = 4546
+    """Where the server listens, for the engines `embedded` and `docker`."""
     database: Database = _SEED.database
+    """The database that is protected."""
     admin_role: Role = _SEED.admin_role
+    """Migrations, backups, restores. The application never uses it."""
     app_role: Role = _SEED.app_role
+    """The running application: SELECT, INSERT, UPDATE, and no way to DELETE."""
     container: DockerName | None = None
+    """The container's name, for the engine `docker`."""
     volume: DockerName | None = None
+    """The volume that holds the data, for the engine `docker`. `down` never removes it."""
     image: Image | None = None
+    """The image that a new container is made from."""
     url: Url | None = None
+    """`postgresql://role@host:port/database`, for the engine `server`. No password: it stands in the pgpass file."""
 
 
 class Test(_Section):
@@ -259,24 +92,38 @@ class Test(_Section):
     __test__ = False  # not for pytest
 
     engine: EngineName = "embedded"
+    """As for production; the two may differ."""
     web_port: Port = 2345
+    """Where agents and tests run the application."""
     db_port: Port = 2346
+    """Where the test server listens."""
     database: Database = _SEED.test_database
+    """The database that agents work on. Every reseed makes it anew."""
     role: Role = _SEED.test_role
+    """The superuser of the test server, for agents and tests. It exists nowhere else."""
     container: DockerName | None = None
+    """The container's name, for the engine `docker`."""
     volume: DockerName | None = None
+    """The volume that holds the data, for the engine `docker`."""
     image: Image | None = None
+    """The image that a new container is made from."""
     url: Url | None = None
+    """A test server that exists already, for the engine `server`."""
 
 
 class Backup(_Section):
     """Where backups lie and how many are kept. A relative directory is relative to the project's root."""
 
-    directory: Annotated[str, AfterValidator(_directory)] = ".backups"
-    keep: Annotated[int, AfterValidator(_at_least_one)] = 5
-    mirror: Annotated[str, AfterValidator(_mirror)] | None = None
-    mirror_endpoint: Annotated[str, AfterValidator(_endpoint)] | None = None
+    directory: Directory = ".backups"
+    """Where backups lie. It is hidden from agents and never committed."""
+    keep: AtLeastOne = 5
+    """How many sound backups stay. The newest proven one, pinned ones and baselines of open runs stay besides."""
+    mirror: Mirror | None = None
+    """A second place: a directory elsewhere, or `s3://bucket/prefix`."""
+    mirror_endpoint: Endpoint | None = None
+    """The address of an S3-compatible store that is not Amazon's."""
     mirror_encrypt: bool = False
+    """Encrypt what goes to the mirror, with a key in the project's configuration directory."""
 
 
 class Verify(_Section):
@@ -284,8 +131,11 @@ class Verify(_Section):
     tables are compared in any case."""
 
     load: Literal["normal", "gentle"] = "normal"
+    """`gentle` reads with one session and pauses, for a production that is busy."""
     watch: Annotated[tuple[Table, ...], Field(strict=False)] = ()
-    rules: dict[Table, Annotated[TableRule, BeforeValidator(_rule)]] = Field(default_factory=dict)
+    """Tables that are always shown by name, written as in SQL."""
+    rules: dict[Table, Rule] = Field(default_factory=dict)
+    """What may happen to a table during a run: `exact`, `append-only`, or `ignore` with a reason."""
 
     def rule_for(self, schema: str, name: str) -> TableRule:
         """The rule for a table: one with its schema goes before one without, and without any it is `exact`."""
@@ -303,16 +153,18 @@ class Diff(_Section):
     """What ``diff`` must not show: columns by name, ``password`` for every table or ``"Customer".email`` for one."""
 
     mask: Annotated[tuple[MaskedColumn, ...], Field(strict=False)] = ()
+    """Columns whose values are never shown."""
 
 
 class Agent(_Section):
     """One program of the workflow; its prompt comes on standard input."""
 
     name: SafeName
-    command: Annotated[
-        tuple[Annotated[str, AfterValidator(_argument)], ...], Field(strict=False), AfterValidator(_command)
-    ]
-    timeout_minutes: Annotated[float, AfterValidator(_minutes)] = 60.0
+    """Part of file names and of the journal."""
+    command: Command
+    """The program and its arguments; no shell reads it. The task comes on standard input."""
+    timeout_minutes: Minutes = 60.0
+    """After this the agent and all it started are ended, and production is verified."""
 
     @property
     def timeout_s(self) -> float:
@@ -324,8 +176,11 @@ class Workflow(_Section):
     """The agents, in the order in which they run, and the variables of the caller that they may see."""
 
     name: SafeName = "orchestrate3"
+    """The name of the workflow in messages."""
     agents: Annotated[tuple[Agent, ...], Field(strict=False)] = ()
-    pass_environment: Annotated[tuple[Annotated[str, AfterValidator(_variable)], ...], Field(strict=False)] = ()
+    """The agents, in order."""
+    pass_environment: Annotated[tuple[Variable, ...], Field(strict=False)] = ()
+    """Variables of yours that agents may see, by name, besides those of the test environment."""
 
 
 class Sandbox(_Section):
@@ -336,24 +191,26 @@ class Sandbox(_Section):
     """
 
     mode: SandboxMode = "auto"
-    allow_hosts: Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], Field(strict=False)] = ()
+    """`auto` is the strongest that holds here; `none` lets agents run as you."""
+    allow_hosts: Annotated[tuple[Host, ...], Field(strict=False)] = ()
+    """Hosts that agents reach over https besides their model's: `api.example.com`, `*.example.com`."""
     allow_ports: Annotated[tuple[Port, ...], Field(strict=False)] = ()
-    allow_read: Annotated[tuple[Annotated[str, AfterValidator(_place)], ...], Field(strict=False)] = ()
-    allow_write: Annotated[tuple[Annotated[str, AfterValidator(_place)], ...], Field(strict=False)] = ()
-    hide: Annotated[tuple[Annotated[str, AfterValidator(_place)], ...], Field(strict=False)] = ()
+    """Other services of the test environment on this machine."""
+    allow_read: Annotated[tuple[PathText, ...], Field(strict=False)] = ()
+    """What agents may read besides the work tree, the system and their own settings."""
+    allow_write: Annotated[tuple[PathText, ...], Field(strict=False)] = ()
+    """Where else agents may write."""
+    hide: Annotated[tuple[PathText, ...], Field(strict=False)] = ()
+    """What agents must not see, although it would be shown."""
 
 
 class Git(_Section):
     """What happens to the agents' work after production was found unchanged."""
 
     commit: bool = True
+    """Commit what the agents changed, after production was found unchanged."""
     push: bool = True
-
-
-def _repository(value: str) -> str:
-    if not re.fullmatch(r"(?:[A-Za-z0-9.-]+\.[A-Za-z0-9-]+/)?[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}", value):
-        raise ValueError(f'{one_line(value[:80])!r} is not a repository; it is written "owner/name"')
-    return value
+    """Push that commit."""
 
 
 class Guard(_Section):
@@ -361,42 +218,18 @@ class Guard(_Section):
     servers that may work on a database (``mcp__postgres__query``)."""
 
     required: Annotated[tuple[HookedAgent, ...], Field(strict=False)] = ()
+    """Agents without whose hook no run starts."""
     allow_tools: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Tools of MCP servers that may work on a database, by their full name."""
 
 
 class Github(_Section):
     """Comments on the issue of a run. The token comes from the environment or from ``gh``, never from a file here."""
 
     comment: bool = True
-    repository: Annotated[str, AfterValidator(_repository)] | None = None
-
-
-def _rights(value: Any) -> Any:
-    if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
-        raise ValueError('rights are a list like ["SELECT", "INSERT"]')
-    wanted = tuple(v.upper() for v in value)
-    for right in wanted:
-        if right not in APP_RIGHTS:
-            raise ValueError(f"{one_line(right[:20])!r} is not for the app role; it may have SELECT, INSERT and UPDATE")
-    return wanted
-
-
-def _reason(value: str) -> str:
-    if not value.strip():
-        raise ValueError("a finding is accepted for a reason; it stands in every report")
-    return value.strip()
-
-
-def _setting_name(value: str) -> str:
-    if not _SETTING.fullmatch(value):
-        raise ValueError(f"{one_line(value[:80])!r} is not the name of a setting of PostgreSQL")
-    return value
-
-
-def _rows(value: int) -> int:
-    if value < 1:
-        raise ValueError(f"{value} is not a limit; it is a number of rows, at least 1")
-    return value
+    """Tell the issue of a run how it goes, where a token or `gh` is there."""
+    repository: Repository | None = None
+    """`"owner/name"`; the remote's, when left out."""
 
 
 class Roles(_Section):
@@ -407,34 +240,37 @@ class Roles(_Section):
     """
 
     level: Literal["standard", "strict"] = "standard"
-    max_rows: Annotated[int, AfterValidator(_rows)] | None = None
-    max_value_bytes: Annotated[int, AfterValidator(_rows)] = 50_000_000
+    """`strict` adds column rights, no TEMP, bounded values and a history of overwritten rows."""
+    max_rows: Rows | None = None
+    """The most rows one statement of the application may change, at the level strict."""
+    max_value_bytes: Rows = 50_000_000
+    """The longest value the application may write, at the level strict."""
     member_of: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Roles that the app role may be a member of."""
     superusers: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Superusers that are meant to be there besides the admin role."""
     guards: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    tables: dict[Table, Annotated[tuple[str, ...], BeforeValidator(_rights)]] = Field(default_factory=dict)
-    accept: dict[str, Annotated[str, AfterValidator(_reason)]] = Field(default_factory=dict)
-    settings: dict[Annotated[str, AfterValidator(_setting_name)], str] = Field(
-        default_factory=lambda: {"idle_in_transaction_session_timeout": "10min"}
-    )
-
-
-def _exclusion(value: str) -> str:
-    if not value.strip():
-        raise ValueError("a reason is needed: 'generated/**' = \"made by the code generator\"")
-    return value.strip()
+    """Schemas and functions of your own that guard data and are not touched."""
+    tables: dict[Table, Rights] = Field(default_factory=dict)
+    """Narrower rights on single tables."""
+    accept: dict[str, Reason] = Field(default_factory=dict)
+    """Findings of the audit that a person has judged (`rule object`), each with the reason."""
+    settings: dict[SettingName, str] = Field(default_factory=lambda: {"idle_in_transaction_session_timeout": "10min"})
+    """Settings of the app role; others it has are reset."""
 
 
 class Lint(_Section):
     """Files that `ringfence lint` does not look at, by pattern, each with the reason."""
 
-    exclude: dict[str, Annotated[str, AfterValidator(_exclusion)]] = Field(default_factory=dict)
+    exclude: dict[str, Exclusion] = Field(default_factory=dict)
+    """Patterns of files that are not looked at, each with the reason."""
 
 
 class Document(_Section):
     """The whole file. Production and test must be there: which database is protected is not guessed."""
 
     project: Annotated[str, AfterValidator(checked_project)]
+    """The project's name: databases, roles, backups and directories are named after it."""
     production: Production
     test: Test
     backup: Backup = Backup()

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from ringfence.config.model import ENGINES, Production, Test, checked_url
+from ringfence.config.model import Production, Test
 from ringfence.config.names import DEFAULT_IMAGE, SEED_PROJECT, SEED_TABLES, ProjectNames, checked_project, names_for
+from ringfence.config.values import ENGINES, checked_url
 from ringfence.errors import UsageError
 from ringfence.postgres.url import ServerAddress, read_url
 from ringfence.redact import one_line

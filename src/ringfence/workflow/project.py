@@ -11,8 +11,9 @@ from ringfence import files
 from ringfence.backup import seal
 from ringfence.backup.store import BackupStore
 from ringfence.config.load import load
-from ringfence.config.model import EXACT, Settings
+from ringfence.config.model import Settings
 from ringfence.config.paths import Paths, paths_for
+from ringfence.config.values import EXACT
 from ringfence.engines.contract import Engine
 from ringfence.engines.factory import EngineSettings, engine_for
 from ringfence.engines.model import EnvironmentName

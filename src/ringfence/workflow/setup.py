@@ -10,8 +10,9 @@ from pathlib import Path
 from ringfence import files
 from ringfence.config import template
 from ringfence.config.load import FILE_NAME, parse
-from ringfence.config.model import HookedAgent, Production, Settings, Test
+from ringfence.config.model import Production, Settings, Test
 from ringfence.config.template import Place
+from ringfence.config.values import HookedAgent
 from ringfence.engines.compose import Service, compose_text
 from ringfence.engines.model import EnvironmentName
 from ringfence.errors import ConfigError

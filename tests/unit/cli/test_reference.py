@@ -44,3 +44,8 @@ def keys(model: type[BaseModel] = Document, path: str = "") -> list[tuple[str, A
         inner = reference._model_in(field.annotation)
         found += keys(inner, f"{path}{name}.") if inner else [(f"{path}{name}", field)]
     return found
+
+
+@pytest.mark.parametrize(("key", "field"), keys(), ids=[k for k, _ in keys()])
+def test_every_key_of_the_settings_is_explained(key: str, field: Any) -> None:
+    assert field.description, f"{key} has no description in config/model.py"

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from ringfence.config.load import find, is_unchanged, load, parse
-from ringfence.config.model import Settings, TableRule
+from ringfence.config.model import Settings
 from ringfence.config.names import TableName
+from ringfence.config.values import TableRule
 from ringfence.errors import ConfigError
 
 MINIMAL = 'project = "inventory"\n[production]\n[test]\n'
