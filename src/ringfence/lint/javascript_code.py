@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from tree_sitter import Node
 
-from ringfence.lint.model import UNKNOWN, Call, Code, Comment, Fallback, Language, Number, Text, Use
+from ringfence.lint.folding import MOST_DEPTH, Folder, once
+from ringfence.lint.model import UNKNOWN, Call, Code, Comment, Fallback, Language, Use
 from ringfence.lint.trees import captures, first_error, joined, parse, place, text_of
 
 _QUERY = """
@@ -43,7 +43,7 @@ def read(path: str, source: bytes, language: Language) -> Code:
         language=language,
         source=source,
         texts=tuple(reader.texts(found.get("text", []))),
-        numbers=tuple(_numbers(found.get("number", []))),
+        numbers=tuple(reader.numbers(found.get("number", []))),
         calls=tuple(reader.call(n) for n in found.get("call", [])),
         fallbacks=tuple(f for n in found.get("fallback", []) if (f := reader.fallback(n))),
         comments=tuple(_comment(n, source) for n in found.get("comment", [])),
@@ -52,38 +52,25 @@ def read(path: str, source: bytes, language: Language) -> Code:
     )
 
 
-class _Reader:
-    """Folds expressions with the constants of one file."""
+class _Reader(Folder):
+    """The nodes of this language's grammar."""
 
-    def __init__(self, constants: Mapping[str, Node]) -> None:
-        self._constants = constants
-        self._known: dict[str, tuple[str, ...]] = {}
+    def outermost(self, node: Node) -> Node:
+        return _outermost(node)
 
-    def texts(self, nodes: list[Node]) -> list[Text]:
-        found, seen = [], set()
-        for node in nodes:
-            top = _outermost(node)
-            if top.id in seen or _is_import(top):
-                continue
-            seen.add(top.id)
-            names: list[str] = []
-            values = self.fold(top, names)
-            if any(v.strip(UNKNOWN) for v in values):
-                found.append(
-                    Text(
-                        values=values,
-                        place=place(top),
-                        use=_use(top),
-                        constants=tuple(v for n in names for v in self._known.get(n, ())),
-                        literal=top.type == "string" or (top.type == "template_string" and top.named_child_count <= 1),
-                    )
-                )
-        return found
+    def is_prose(self, node: Node) -> bool:
+        return _is_import(node)
+
+    def is_literal(self, node: Node) -> bool:
+        return node.type == "string" or (node.type == "template_string" and node.named_child_count <= 1)
+
+    def use(self, node: Node) -> Use:
+        return _use(node)
 
     def fold(self, node: Node, names: list[str] | None = None, depth: int = 0) -> tuple[str, ...]:
         """Every text that an expression may be; parts that are not known are `UNKNOWN`."""
         kind = node.type
-        if depth > 40:
+        if depth > MOST_DEPTH:
             return (UNKNOWN,)
         if kind == "string":
             return ("".join(_fragment(c) for c in node.named_children),)
@@ -95,7 +82,7 @@ class _Reader:
         if kind in _WRAPPERS and node.named_children:
             return self.fold(node.named_children[0], names, depth + 1)
         if kind == "identifier":
-            return self._constant(text_of(node), names, depth)
+            return self.constant(text_of(node), names, depth)
         if kind == "binary_expression":
             return self._binary(node, names, depth)
         if kind == "ternary_expression":
@@ -124,16 +111,6 @@ class _Reader:
         if operator.type in ("||", "??"):
             return tuple(dict.fromkeys((*sides[0], *sides[1])))
         return (UNKNOWN,)
-
-    def _constant(self, name: str, names: list[str] | None, depth: int) -> tuple[str, ...]:
-        if name not in self._known:
-            self._known[name] = (UNKNOWN,)  # a constant that is defined by itself ends here
-            value = self._constants.get(name)
-            if value is not None:
-                self._known[name] = self.fold(value, None, depth + 1)
-        if names is not None:
-            names.append(name)
-        return self._known[name]
 
     def call(self, node: Node) -> Call:
         function, arguments = node.child_by_field_name("function"), node.child_by_field_name("arguments")
@@ -173,17 +150,8 @@ class _Reader:
 
 
 def _constants(nodes: list[Node]) -> dict[str, Node]:
-    """What names are given once and for all; a name that is given twice is no constant."""
-    found: dict[str, Node] = {}
-    twice = set()
-    for node in nodes:
-        name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
-        if name is None or value is None or name.type != "identifier":
-            continue
-        if text_of(name) in found:
-            twice.add(text_of(name))
-        found[text_of(name)] = value
-    return {n: v for n, v in found.items() if n not in twice}
+    named = ((n.child_by_field_name("name"), n.child_by_field_name("value")) for n in nodes)
+    return once([(text_of(name), value) for name, value in named if name and value and name.type == "identifier"])
 
 
 def _outermost(node: Node) -> Node:
@@ -238,15 +206,6 @@ def _chain(node: Node) -> list[Node]:
         return [node]
     sides = (node.child_by_field_name("left"), node.child_by_field_name("right"))
     return [part for side in sides if side is not None for part in _chain(side)]
-
-
-def _numbers(nodes: list[Node]) -> list[Number]:
-    found = []
-    for node in nodes:
-        text = text_of(node).replace("_", "")
-        if text.isdigit() and len(text) <= 9:
-            found.append(Number(value=int(text), place=place(node), use=_use(node)))
-    return found
 
 
 def _fragment(node: Node) -> str:

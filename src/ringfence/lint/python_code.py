@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
 
 from tree_sitter import Node
 
-from ringfence.lint.model import UNKNOWN, Call, Code, Comment, Fallback, Number, Text, Use
+from ringfence.lint.folding import MOST_DEPTH, Folder, once
+from ringfence.lint.model import UNKNOWN, Call, Code, Comment, Fallback, Use
 from ringfence.lint.trees import captures, first_error, joined, parse, place, text_of
 
 _QUERY = """
@@ -37,7 +37,7 @@ def read(path: str, source: bytes) -> Code:
         language="python",
         source=source,
         texts=tuple(reader.texts(found.get("text", []))),
-        numbers=tuple(_numbers(found.get("number", []))),
+        numbers=tuple(reader.numbers(found.get("number", []))),
         calls=tuple(calls),
         fallbacks=(*ors, *gets),
         comments=tuple(_comment(n, source) for n in found.get("comment", [])),
@@ -45,38 +45,25 @@ def read(path: str, source: bytes) -> Code:
     )
 
 
-class _Reader:
-    """Folds expressions with the constants of one file."""
+class _Reader(Folder):
+    """The nodes of this language's grammar."""
 
-    def __init__(self, constants: Mapping[str, Node]) -> None:
-        self._constants = constants
-        self._known: dict[str, tuple[str, ...]] = {}
+    def outermost(self, node: Node) -> Node:
+        return _outermost(node)
 
-    def texts(self, nodes: list[Node]) -> list[Text]:
-        found, seen = [], set()
-        for node in nodes:
-            top = _outermost(node)
-            if top.id in seen or _is_docstring(top):
-                continue
-            seen.add(top.id)
-            names: list[str] = []
-            values = self.fold(top, names)
-            if any(v.strip(UNKNOWN) for v in values):
-                found.append(
-                    Text(
-                        values=values,
-                        place=place(top),
-                        use=_use(top),
-                        constants=tuple(v for n in names for v in self._known.get(n, ())),
-                        literal=top.type == "string" and not _interpolates(top),
-                    )
-                )
-        return found
+    def is_prose(self, node: Node) -> bool:
+        return _is_docstring(node)
+
+    def is_literal(self, node: Node) -> bool:
+        return node.type == "string" and not _interpolates(node)
+
+    def use(self, node: Node) -> Use:
+        return _use(node)
 
     def fold(self, node: Node, names: list[str] | None = None, depth: int = 0) -> tuple[str, ...]:
         """Every text that an expression may be; parts that are not known are `UNKNOWN`."""
         kind = node.type
-        if depth > 40:
+        if depth > MOST_DEPTH:
             return (UNKNOWN,)
         if kind == "string":
             return self._string(node, names, depth)
@@ -87,7 +74,7 @@ class _Reader:
         if kind == "parenthesized_expression" and node.named_children:
             return self.fold(node.named_children[0], names, depth + 1)
         if kind == "identifier":
-            return self._constant(text_of(node), names, depth)
+            return self.constant(text_of(node), names, depth)
         if kind in ("binary_operator", "boolean_operator"):
             return self._binary(node, names, depth)
         if kind == "conditional_expression" and len(node.named_children) == 3:
@@ -136,16 +123,6 @@ class _Reader:
         if operator.type == "+":
             return joined(sides)
         return tuple(dict.fromkeys((*sides[0], *sides[1]))) if operator.type == "or" else (UNKNOWN,)
-
-    def _constant(self, name: str, names: list[str] | None, depth: int) -> tuple[str, ...]:
-        if name not in self._known:
-            self._known[name] = (UNKNOWN,)
-            value = self._constants.get(name)
-            if value is not None:
-                self._known[name] = self.fold(value, None, depth + 1)
-        if names is not None:
-            names.append(name)
-        return self._known[name]
 
     def call(self, node: Node) -> Call:
         function, arguments = node.child_by_field_name("function"), node.child_by_field_name("arguments")
@@ -212,16 +189,8 @@ def _given(arguments: Node | None) -> list[Node]:
 
 
 def _constants(nodes: list[Node]) -> dict[str, Node]:
-    found: dict[str, Node] = {}
-    twice = set()
-    for node in nodes:
-        name, value = node.child_by_field_name("left"), node.child_by_field_name("right")
-        if name is None or value is None:
-            continue
-        if text_of(name) in found:
-            twice.add(text_of(name))
-        found[text_of(name)] = value
-    return {n: v for n, v in found.items() if n not in twice}
+    named = ((n.child_by_field_name("left"), n.child_by_field_name("right")) for n in nodes)
+    return once([(text_of(name), value) for name, value in named if name and value])
 
 
 def _outermost(node: Node) -> Node:
@@ -268,15 +237,6 @@ def _plain(node: Node) -> str:
     except (ValueError, SyntaxError, MemoryError):  # an f-string without a value in it
         return "".join(text_of(c) for c in node.named_children if c.type == "string_content")
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def _numbers(nodes: list[Node]) -> list[Number]:
-    found = []
-    for node in nodes:
-        text = text_of(node).replace("_", "")
-        if text.isdigit() and len(text) <= 9:
-            found.append(Number(value=int(text), place=place(node), use=_use(node)))
-    return found
 
 
 def _comment(node: Node, source: bytes) -> Comment:
