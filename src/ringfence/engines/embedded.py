@@ -230,10 +230,16 @@ class EmbeddedEngine:
         except ProgramError as error:
             raise EngineError(
                 f"{self.environment} did not start: {error.message}; its log ends: {cluster.log_tail(log)}",
-                hint=f"the whole log is {log}",
+                hint=f"the whole log is {log}{self._if_damaged(base)}",
             ) from error
         recovered = ("it was not shut down cleanly last time; PostgreSQL recovered it",) if crashed else ()
         return (*recovered, *notes)
+
+    def _if_damaged(self, base: Path) -> str:
+        """The test server waits for no disk; a power failure may leave nothing that can be started."""
+        if self.environment != "test":
+            return ""
+        return f". Test data are disposable: if it says that files are damaged, remove {base}; 'up' makes it anew"
 
     def _contain(
         self, base: Path, programs: Programs, account: Account | None
