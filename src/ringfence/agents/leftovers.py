@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from ringfence import clock
 from ringfence.agents import supervisor
 
-_MARKS = ("RINGFENCE_RUN", "RINGFENCE_AGENT")
+_RUN = "RINGFENCE_RUN"
+_MARKS = (_RUN, "RINGFENCE_AGENT")
+_SUPERVISOR_S = 3.0
 
 
 def end_all(supervisor_pid: int, environment: Mapping[str, str]) -> int:
@@ -25,12 +27,31 @@ def end_all(supervisor_pid: int, environment: Mapping[str, str]) -> int:
     return ended
 
 
+def end_run(run_id: str, *, patience_s: float = supervisor.PATIENCE_S) -> bool:
+    """Wait until nothing is left of the agents of a run whose tool was killed; whether that was reached.
+
+    Their supervisor ends them when the tool dies, and is the last to go; it has a moment for that, then what is left
+    is killed. A process that took the mark out of its environment and outlived its supervisor is not found; in a
+    sandbox with processes of its own there is none.
+    """
+    marks = [f"{_RUN}={run_id}".encode()]
+    until = clock.monotonic_s() + _SUPERVISOR_S
+    while _marked(marks) and clock.monotonic_s() < until:
+        clock.pause(0.02)
+    _end_marked(marks, patience_s=patience_s)
+    return not _marked(marks)
+
+
+def _marked(marks: list[bytes]) -> list[supervisor.Process]:
+    mine = os.getpid()
+    return [p for p in _processes() if p.alive and p.pid != mine and _carries(p.pid, marks)]
+
+
 def _end_marked(marks: list[bytes], *, patience_s: float = supervisor.PATIENCE_S) -> int:
     """Kill every process whose environment at its start held all the marks, until none is found any more."""
-    mine = os.getpid()
     until, ended = clock.monotonic_s() + patience_s, 0
     while clock.monotonic_s() < until:
-        marked = [p for p in _processes() if p.alive and p.pid != mine and _carries(p.pid, marks)]
+        marked = _marked(marks)
         if not marked:
             break
         ended += sum(supervisor.send(p, signal.SIGKILL) for p in marked)

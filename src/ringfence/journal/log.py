@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from ringfence import clock, files
+from ringfence.crashpoint import crashpoint
 from ringfence.errors import BusyError, HaltError, InternalError, RingfenceError, UsageError
 from ringfence.journal import chain, model, reader
 from ringfence.journal.model import Event, JournalError, RunOutcome, RunState, StepOutcome
@@ -237,6 +238,8 @@ class Journal:
             data=_plain(kind, data),
             previous=self._events[-1].digest if self._events else chain.GENESIS,
         )
+        moment = _moment(event)
+        crashpoint(f"{moment}.before")
         with _as_journal_error(self.directory):
             self._drop_unfinished()
             self._pending = chain.line(event)
@@ -245,9 +248,11 @@ class Journal:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(self._descriptor)
             self._events.append(event)
+            crashpoint(f"{moment}.written")
             files.write_atomic(self.directory / HEAD_NAME, chain.head_bytes(event))
         if self._watcher is not None:
             self._watcher(self.state)
+        crashpoint(f"{moment}.after")
 
     def _drop_unfinished(self) -> None:
         """Remove what is left of an event whose writing was broken off here (Ctrl-C, a full disk): it was not promised.
@@ -281,7 +286,7 @@ def resolve(state: Path, run_id: str, *, by: str, reason: str) -> RunState:
         run = journal.state
         if run.is_open:
             journal.end("abandoned", exit_code=None, reasons=["given up by a person before it had ended"])
-        elif not run.is_halted:
+        elif not run.is_halted and not run.is_given_up:
             raise UsageError(f"run {run_id} needs no resolution: {run.outcome}", hint="'ringfence runs' lists the runs")
         journal._append(model.RESOLVED, {"by": by, "reason": _shown(reason)})
         return journal.state
@@ -308,6 +313,12 @@ def _as_journal_error(directory: Path) -> Iterator[None]:
             f"the journal in {directory} cannot be written: {error.strerror or error}",
             hint="make room or give the directory back to its owner; without a journal nothing is run",
         ) from error
+
+
+def _moment(event: Event) -> str:
+    """What a test calls the moments around an event: ``journal.step-ended reseed``."""
+    name = event.data.get("name")
+    return f"journal.{event.kind} {name}" if isinstance(name, str) else f"journal.{event.kind}"
 
 
 def _plain(kind: str, data: Mapping[str, object]) -> dict[str, object]:

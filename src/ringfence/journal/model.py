@@ -150,6 +150,11 @@ class RunState:
         """Whether the run is a HALT that nobody has resolved."""
         return self.resolved is None and (self.outcome == "halt" or self.damage is not None)
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether a person gave the run up and the reason is not on record: `resolve` was killed between the two."""
+        return self.resolved is None and self.outcome == "abandoned"
+
     def to_json(self) -> dict[str, object]:
         """The keys of ``run``, ``runs``, ``status`` and ``report``; they stay as they are within ``"schema": 1``."""
         seconds = (self.ended_at - self.started_at).total_seconds() if self.started_at and self.ended_at else None

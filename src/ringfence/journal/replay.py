@@ -54,6 +54,8 @@ def standing_in_the_way(runs: Iterable[RunState]) -> Obstacle | None:
         if run.is_halted:
             why = f": {one_line(run.reasons[0])}" if run.reasons else ""
             return _obstacle(run, f"run {run.run_id} ended in a HALT that is not resolved{why}", finish=False)
+        if run.is_given_up:
+            return _obstacle(run, f"run {run.run_id} was given up, and the reason is not on record", finish=False)
         if run.is_open and run.paused is not None:
             return _obstacle(run, f"run {run.run_id} is not finished, it waits for {one_line(run.paused)}", finish=True)
         if run.is_open and not run.interrupted:

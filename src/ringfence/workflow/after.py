@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ringfence.agents import leftovers
 from ringfence.config import load as config
 from ringfence.errors import BackupError, HaltError, RingfenceError
 from ringfence.journal.log import Journal
 from ringfence.journal.model import RunState
 from ringfence.workflow import check, context, publish, verify
 from ringfence.workflow.context import Context
+from ringfence.workflow.hold import Held
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
 from ringfence.workflow.verify import Verified
@@ -23,7 +25,9 @@ class Ended:
     verified: Verified
 
 
-def verify_run(project: Project, journal: Journal, recorded: Context | None, progress: Progress) -> Verified:
+def verify_run(
+    project: Project, journal: Journal, recorded: Context | None, progress: Progress, held: Held
+) -> Verified:
     """Verify production against the run's own baseline, as a step of its journal. It never raises what it can tell.
 
     Where the configuration, the repository's settings or the processes of an agent are not as they must be, the
@@ -32,11 +36,17 @@ def verify_run(project: Project, journal: Journal, recorded: Context | None, pro
     state = journal.state
     with journal.step("verify") as step:
         progress.say("comparing production with its baseline")
+        noted, lost = held.renew()
+        if noted is not None:
+            step.note(noted)
+        late = not leftovers.end_run(state.run_id)
         try:
             verified = verify.verify(project, state.backup, progress=progress)
         except RingfenceError as error:
             verified = verify.not_possible(state.backup or "", f"the baseline cannot be used: {error.message}")
         broken = _broken(project, journal, recorded)
+        broken += (lost,) if lost is not None else ()
+        broken += ("a process of an agent of this run is still there and may be writing",) if late else ()
         if broken:
             verified = replace(verified, comparison=verify.with_notes(verified.comparison, broken, unknown=True))
         journal.verdict(verify.as_json(verified))
@@ -76,13 +86,14 @@ def halt(journal: Journal, verified: Verified) -> RunState:
     return journal.state
 
 
-def finish(project: Project, journal: Journal, *, was: RunState, progress: Progress) -> Ended:
+def finish(project: Project, journal: Journal, *, was: RunState, progress: Progress, held: Held) -> Ended:
     """Verify and end a run that waited for it or was interrupted. Raises BackupError (5) where it has no baseline."""
     if was.backup is None:
         reason = "interrupted before it had a baseline; no agent had started"
         journal.end("failed", exit_code=BackupError.exit_code, reasons=[reason])
         raise BackupError(f"run {was.run_id} was {reason}", hint="it is closed now; a new run can start")
-    verified = verify_run(project, journal, context.read(journal.directory), progress)
+    recorded = context.read(journal.directory)
+    verified = verify_run(project, journal, recorded, progress, held)
     if not verified.passed:
         return Ended(run=halt(journal, verified), verified=verified)
     checklist(project, journal, verified, progress)
@@ -90,11 +101,23 @@ def finish(project: Project, journal: Journal, *, was: RunState, progress: Progr
         journal.end("passed", exit_code=0)
     else:
         where = f" in step {was.steps[-1].name}" if was.steps else ""
-        journal.end(
-            "failed",
-            exit_code=0,
-            reasons=[
-                f"interrupted{where}; production was then found {verified.comparison.verdict}; nothing was committed"
-            ],
-        )
+        found, left = verified.comparison.verdict, _what_became_of_it(project, recorded, was)
+        journal.end("failed", exit_code=0, reasons=[f"interrupted{where}; production was then found {found}; {left}"])
     return Ended(run=journal.state, verified=verified)
+
+
+def _what_became_of_it(project: Project, recorded: Context | None, was: RunState) -> str:
+    """Whether the interrupted run left a commit: it may have been made a moment before the journal could say so."""
+    if recorded is None or recorded.git is None:
+        return "nothing was committed"
+    if was.pushed:
+        return f"commit {(was.commit or '?')[:12]} had been pushed"
+    try:
+        head = publish.branch_head(project, recorded.git)
+    except RingfenceError as error:
+        return f"whether something was committed could not be read: {error.message}"
+    if head is None or head == recorded.git.snapshot.head:
+        return "nothing was committed"
+    pushing = any(step.name == "push" for step in was.steps)
+    whether = "whether it was pushed is not known" if pushing else "it was not pushed"
+    return f"the branch stands at commit {head[:12]}, which was made during the run; {whether}"

@@ -72,6 +72,12 @@ def settings_changed(project: Project, context: GitContext) -> tuple[str, ...]:
     return tuple(changed_settings(context.settings, found.settings()))
 
 
+def branch_head(project: Project, context: GitContext) -> str | None:
+    """The commit that the work tree stands on at this moment. Raises GitError (2)."""
+    found = _repository(project)
+    return None if found is None else found.state(context.settings).head
+
+
 def publish(
     project: Project, journal: Journal, context: GitContext, verified: Verified, *, push: bool, progress: Progress
 ) -> Published:

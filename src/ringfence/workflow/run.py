@@ -14,6 +14,7 @@ from ringfence.workflow import after, before, context, hold, notices, publish
 from ringfence.workflow import agents as agent_work
 from ringfence.workflow.after import Ended
 from ringfence.workflow.context import Context
+from ringfence.workflow.hold import Held
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
 from ringfence.workflow.verify import Verified
@@ -39,7 +40,7 @@ def run(
     EmptyTestDatabaseError (99): in all these cases no agent was started.
     """
     agent_work.require_agents(project)
-    with hold.only_run(project, "a run"):
+    with hold.only_run(project, "a run") as held:
         hold.require_clear(project)
         recorded = Context(
             config_sha256=project.settings.sha256,
@@ -53,7 +54,7 @@ def run(
             with notices.following(project, journal, repository=repository, progress=progress, environ=environ):
                 before.before(project, journal, fresh_start=fresh_start, progress=progress)
                 results, broken_off = _agents(project, journal, text, progress)
-                return _end(project, journal, recorded, results, broken_off, progress)
+                return _end(project, journal, recorded, results, broken_off, progress, held)
 
 
 def _agents(
@@ -73,8 +74,9 @@ def _end(
     results: Sequence[AgentResult],
     broken_off: BaseException | None,
     progress: Progress,
+    held: Held,
 ) -> RunState:
-    verified = after.verify_run(project, journal, recorded, progress)
+    verified = after.verify_run(project, journal, recorded, progress, held)
     if not verified.passed:
         return after.halt(journal, verified)
     if isinstance(broken_off, KeyboardInterrupt):
@@ -144,7 +146,7 @@ def post(project: Project, *, progress: Progress, environ: Mapping[str, str] = o
     Raises UsageError (2) where no run is unfinished, and BackupError (5) for a run that was interrupted before it had a
     baseline: no agent had started then, and the run is closed.
     """
-    with hold.only_run(project, "post"):
+    with hold.only_run(project, "post") as held:
         waiting = [r for r in reader.read_runs(project.paths.state_directory) if r.is_open]
         if not waiting:
             raise UsageError(
@@ -154,4 +156,4 @@ def post(project: Project, *, progress: Progress, environ: Mapping[str, str] = o
             Journal.reopen(project.paths.state_directory, waiting[0].run_id) as journal,
             notices.following(project, journal, repository=None, progress=progress, environ=environ),
         ):
-            return after.finish(project, journal, was=waiting[0], progress=progress)
+            return after.finish(project, journal, was=waiting[0], progress=progress, held=held)
