@@ -139,9 +139,15 @@ def test_a_paused_run_waits_and_is_not_interrupted() -> None:
     assert state((model.PAUSED, {"for": "post"}), (model.RESUMED, {"process": PROCESS})).paused is None
 
 
-@pytest.mark.parametrize("outcome", ["passed", "failed", "abandoned"])
+@pytest.mark.parametrize("outcome", ["passed", "failed"])
 def test_a_run_that_ended_otherwise_is_not_in_the_way(outcome: str) -> None:
     assert standing_in_the_way([state(end(outcome))]) is None
+
+
+def test_a_run_that_was_given_up_needs_its_reason() -> None:
+    obstacle = standing_in_the_way([state(end("abandoned"))])
+    assert obstacle is not None and "given up" in obstacle.reason and "resolve" in obstacle.hint
+    assert standing_in_the_way([state(end("abandoned"), RESOLVED)]) is None
 
 
 def test_a_halt_latches_behind_later_runs_until_it_is_resolved() -> None:
