@@ -112,6 +112,7 @@ def stopped(pid: int) -> bool:
 
 
 def test_two_machines_cannot_run_at_once(waiting_agent: Project) -> None:
+    waiting_agent.run("up", env=elsewhere(waiting_agent))  # it knows these servers
     child = begin(waiting_agent)
     ((pid,),) = waiting_agent.sql("production", _HOLDERS)
     for command in ("run", "pre"):
@@ -129,6 +130,7 @@ def test_two_machines_cannot_run_at_once(waiting_agent: Project) -> None:
 
 
 def test_another_machine_that_took_the_lock_meanwhile_is_a_halt(waiting_agent: Project) -> None:
+    waiting_agent.run("up", env=elsewhere(waiting_agent))
     child, head = begin(waiting_agent), waiting_agent.remote_head()
     ((pid,),) = waiting_agent.sql("production", _HOLDERS)
     waiting_agent.sql("production", f"SELECT pg_terminate_backend({pid}, 5000)")
