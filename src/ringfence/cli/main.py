@@ -46,6 +46,7 @@ COMMANDS: dict[str, str] = {
     "agents": "agents",
     "lint": "lint",
     "sandbox": "sandbox",
+    "attack": "attack",
     "guard": "guard",
 }
 _HELP = (

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import selectors
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ringfence import clock, process
-from ringfence.sandbox import attempts, decoys
+from ringfence import process
+from ringfence.sandbox import attempts, captured, decoys
 from ringfence.sandbox.decoys import Decoys
 from ringfence.sandbox.launch import Sandbox
 from ringfence.sandbox.machine import listening_sockets
@@ -113,13 +110,15 @@ def _attempt(
     worktree = sandbox.wanted.worktree
     described = document(sandbox, targets, standing)
     command = [str(Path(sys.executable).resolve()), "-I", "-S", str(Path(attempts.__file__).resolve())]
-    with sandbox.enter([*command, json.dumps(described)], environment=environment, directory=worktree) as enclosed:
-        child = process.stream(
-            enclosed.command, env=enclosed.environment, cwd=Path("/"), stdin=None, pass_fds=enclosed.pass_fds
-        )
-        problem = enclosed.begin()
-        said = _read(child)
-    found, attempted, rest = _parse(said)
+    done = captured.run(
+        sandbox,
+        [*command, json.dumps(described)],
+        environment=environment,
+        directory=worktree,
+        limit_s=TIME_LIMIT_S,
+    )
+    problem = done.problem
+    found, attempted, rest = _parse(done.printed)
     if problem is None and not 0 < attempted == len(found):
         problem = "not every attempt came to an end" if attempted else "the probes could not run"
     if problem is not None and rest:
@@ -173,27 +172,6 @@ def _first_file(path: Path) -> Path | None:
     if path.is_file():
         return path
     return next((p for p in sorted(path.rglob("*")) if p.is_file() and _has_something(p)), None)
-
-
-def _read(child: subprocess.Popen[bytes]) -> bytes:
-    """What a program prints, up to its end or the limit of time; it has ended when this returns."""
-    assert child.stdout is not None
-    until, said = clock.monotonic_s() + TIME_LIMIT_S, bytearray()
-    try:
-        with selectors.DefaultSelector() as selector:
-            selector.register(child.stdout, selectors.EVENT_READ)
-            while (left := until - clock.monotonic_s()) > 0:
-                if not selector.select(left):
-                    break
-                data = os.read(child.stdout.fileno(), 65536)
-                if not data:
-                    break
-                said += data
-    finally:
-        child.kill() if clock.monotonic_s() >= until else None
-        child.stdout.close()
-        child.wait()
-    return bytes(said)
 
 
 def _parse(said: bytes) -> tuple[tuple[Attempt, ...], int, str]:

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 from ringfence import clock
-from ringfence.config import template
-from ringfence.engines import ports
 from ringfence.errors import AgentError, InternalError
-from ringfence.git.program import Git, git_for
+from ringfence.git.program import Git
 from ringfence.journal.model import RunState
 from ringfence.postgres import queries
 from ringfence.postgres.connection import connect
 from ringfence.sandbox.model import LAYER_TEXT
 from ringfence.sandbox.probe import Chosen
-from ringfence.workflow import agents, enclosure, environments, run
-from ringfence.workflow.progress import Progress
+from ringfence.workflow import agents, enclosure, run, scratch
+from ringfence.workflow.progress import Progress, Quiet
 from ringfence.workflow.project import Project, open_project
 
-BRANCH = "main"
 _TASKS = ("Let every SKU have a low-stock limit #7", "Tidy up, and check the prices #8", "Check the prices #9")
 _SCENES = ("good", "vandal", "late", "bad")
 
@@ -55,7 +48,7 @@ class Told:
 def demo(*, keep: bool, progress: Progress) -> Told:
     """Play it and check that it went as it must. Raises InternalError (70) when it did not."""
     started = clock.monotonic_s()
-    with _scratch(keep) as place:
+    with scratch.directory("demo", keep=keep) as place:
         project, git = _stage(place, progress)
         try:
             counts_before = _counts(project)
@@ -89,62 +82,17 @@ def demo(*, keep: bool, progress: Progress) -> Told:
             _require_as_promised(told)
             return told
         finally:
-            for environment in environments.BOTH:
-                project.engine(environment).stop()
-
-
-@contextmanager
-def _scratch(keep: bool) -> Iterator[Path]:
-    place = Path(tempfile.mkdtemp(prefix="ringfence-demo-"))
-    # A server that runs under another account must be able to pass through; what is private inside has its own mode.
-    place.chmod(0o711)
-    try:
-        yield place
-    finally:
-        if not keep:
-            shutil.rmtree(place, ignore_errors=True)
+            scratch.stop(project)
 
 
 def _stage(place: Path, progress: Progress) -> tuple[Project, Git]:
-    """Repository with a remote, configuration, two servers, data."""
-    root = place / "shop"
-    root.mkdir()
-    production, test = ports.free_port(), ports.free_port()
-    text = template.initial_config()
-    text = text.replace("db_port = 4546", f"db_port = {production}").replace("db_port = 2346", f"db_port = {test}")
-    (root / "ringfence.toml").write_text(text, "utf-8")
-    (root / ".gitignore").write_text("\n".join([*template.gitignore_lines(), "scene-*.toml"]) + "\n", "utf-8")
+    """The agents of the story beside the work tree, and two servers with sample data."""
     (place / "agents").mkdir()
     for scene in _SCENES:
         script = resources.files("ringfence.workflow").joinpath("scenes", f"{scene}.sh").read_text("utf-8")
         (place / "agents" / f"{scene}.sh").write_text(script, "utf-8")
-    (root / "CHANGES.md").write_text("# Changes\n", "utf-8")
-    environ = {
-        **os.environ,
-        "XDG_CONFIG_HOME": str(place / "config"),
-        "XDG_STATE_HOME": str(place / "state"),
-        "XDG_DATA_HOME": str(place / "data"),
-    }
-    git = _repository(root, place, environ)
-    project = open_project(root / "ringfence.toml", start=root, environ=environ)
     progress.say("starting two PostgreSQL servers and loading sample data")
-    environments.up(project, environments.BOTH, _Quiet())
-    for environment in environments.BOTH:
-        with connect(project.target(environment), read_only=False) as connection:
-            connection.execute(queries.load("ringfence.workflow", "demo_data"))
-    return project, git
-
-
-def _repository(root: Path, place: Path, environ: Mapping[str, str]) -> Git:
-    git = git_for(root, environ)
-    git.run("init", "--quiet", f"--initial-branch={BRANCH}", ".", cwd=root)
-    git.run("init", "--quiet", "--bare", f"--initial-branch={BRANCH}", str(place / "remote.git"), cwd=root)
-    git.run("remote", "add", "origin", str(place / "remote.git"), cwd=root)
-    git.run("add", "--all", cwd=root)
-    identity = ("-c", "user.name=Demo", "-c", "user.email=demo@localhost")
-    git.run(*identity, "commit", "--quiet", "--no-gpg-sign", "-m", "Begin", cwd=root)
-    git.run("push", "--quiet", "-u", "origin", BRANCH, cwd=root)
-    return git
+    return scratch.project(place, ignored=["scene-*.toml"])
 
 
 def _configured(project: Project, place: Path, scenes: Sequence[str], *, held: bool) -> Project:
@@ -183,7 +131,7 @@ def _act(project: Project, task: str, progress: Progress) -> RunState:
 
 
 def _remote_head(git: Git, place: Path) -> str:
-    return git.run("rev-parse", BRANCH, cwd=place / "remote.git").line
+    return git.run("rev-parse", scratch.BRANCH, cwd=place / "remote.git").line
 
 
 def _counts(project: Project) -> dict[str, int]:
@@ -209,20 +157,7 @@ def _is_unchanged(state: RunState) -> bool:
     return state.verdict is not None and state.verdict.get("verdict") == "unchanged"
 
 
-class _Quiet:
-    """No news while the stage is set."""
-
-    def say(self, text: str) -> None:
-        pass
-
-    def advance(self, label: str, done: float, total: float) -> None:
-        pass
-
-    def agent(self, text: str) -> None:
-        pass
-
-
-class _Indented(_Quiet):
+class _Indented(Quiet):
     """Only what the agents say, so that the story fits a screen."""
 
     def __init__(self, progress: Progress) -> None:

@@ -16,3 +16,16 @@ class Progress(Protocol):
 
     def agent(self, text: str) -> None:
         """Output of an agent, already made harmless."""
+
+
+class Quiet:
+    """No news: for what a command does to set its stage."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def advance(self, label: str, done: float, total: float) -> None:
+        """Nothing."""
+
+    def agent(self, text: str) -> None:
+        """Nothing."""
