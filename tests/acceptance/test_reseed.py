@@ -103,7 +103,7 @@ def test_productions_port_for_the_test_server_is_refused(shop):
     text = shop.config.read_text()
     test, production = (f"db_port = {shop.ports[e]}" for e in ("test", "production"))
     shop.config.write_text(text.replace(test, production))
-    assert "is also production.db_port" in shop.refused("reseed", "--fresh-start", code=2)
+    assert "is also production.db_port" in shop.refused("reseed", "--fresh-start", code=7)
 
 
 @contextlib.contextmanager

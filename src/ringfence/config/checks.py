@@ -24,10 +24,14 @@ _DOCKER_NAMES = tuple((where, key) for key in ("container", "volume") for where 
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Mistake:
-    """One thing that is wrong in the file: the key as a person would point at it, and what is wrong."""
+    """One thing that is wrong in the file: the key as a person would point at it, and what is wrong.
+
+    ``misleads`` says that with it test would be production, or that nobody can tell where one of them leads.
+    """
 
     key: str
     text: str
+    misleads: bool = False
 
 
 def across(document: Mapping[str, Any], root: Path) -> list[Mistake]:
@@ -63,7 +67,8 @@ def _alike(document: Mapping[str, Any], places: tuple[tuple[str, str], ...], kin
         place = f"{where}.{key}"
         if value in first:
             shown = one_line(value) if isinstance(value, str) else value
-            yield Mistake(key=place, text=f"{shown} is also {first[value]}; {why}")
+            across_both = where != first[value].partition(".")[0]
+            yield Mistake(key=place, text=f"{shown} is also {first[value]}; {why}", misleads=across_both)
         else:
             first[value] = place
 

@@ -17,7 +17,7 @@ from ringfence.config import mistakes
 from ringfence.config.checks import Mistake, across, section
 from ringfence.config.model import Document, Production, Settings, Test
 from ringfence.config.names import DEFAULT_IMAGE, SEED_PROJECT, SEED_TABLES, checked_project, names_for
-from ringfence.errors import ConfigError
+from ringfence.errors import ConfigError, IdentityError
 from ringfence.postgres.url import read_url
 from ringfence.redact import one_line
 
@@ -32,7 +32,8 @@ _POSITION = re.compile(
 def load(path: Path | None, *, start: Path) -> Settings:
     """The settings of a project: from ``path``, or from the nearest `ringfence.toml` at or above ``start``.
 
-    Raises `ConfigError` with every mistake, one a line.
+    Raises `ConfigError` with every mistake, one a line; `IdentityError` where all that is wrong is that the file leads
+    test to production, or hides where one of them is.
     """
     found = find(start) if path is None else start / path
     return parse(_read(found), found)
@@ -52,7 +53,7 @@ def find(start: Path) -> Path:
 
 
 def parse(data: bytes, found_at: Path) -> Settings:
-    """Settings from the bytes of a file. Raises `ConfigError` with every mistake, one a line.
+    """Settings from the bytes of a file. Raises `ConfigError` or `IdentityError` with every mistake, one a line.
 
     ``found_at`` is the name under which the file was found. Where that is a symbolic link, the project is where the
     link stands, and the file behind it is recorded.
@@ -204,6 +205,10 @@ def _default(document: dict[str, Any], where: str, values: dict[str, Any]) -> No
         document[where] = {**values, **document[where]}
 
 
-def _refused(wrong: Sequence[Mistake], name: str, root: Path) -> ConfigError:
+def _refused(wrong: Sequence[Mistake], name: str, root: Path) -> ConfigError | IdentityError:
     lines = list(dict.fromkeys(f"{name}: {m.key}: {m.text}" for m in wrong))
+    if wrong and all(m.misleads for m in wrong):
+        return IdentityError(
+            "\n".join(lines), hint=f"nobody was connected to; name one server for each environment in {root / name}"
+        )
     return ConfigError("\n".join(lines), hint=f"the file is in {root}")

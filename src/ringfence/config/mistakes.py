@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from ringfence.config.checks import Mistake
 from ringfence.config.model import Agent, Backup, Diff, Document, Git, Github, Lint, Production, Test, Verify, Workflow
+from ringfence.postgres.url import MisleadingURLError
 from ringfence.redact import one_line, redact
 
 _MODELS: Mapping[tuple[str, ...], type[BaseModel]] = {
@@ -60,7 +61,8 @@ def key_text(location: Sequence[str | int]) -> str:
 
 def _mistake(detail: ErrorDetails) -> Mistake:
     location = detail["loc"]
-    return Mistake(key=key_text(location), text=redact(_text(detail, location)))
+    misleads = isinstance(detail.get("ctx", {}).get("error"), MisleadingURLError)
+    return Mistake(key=key_text(location), text=redact(_text(detail, location)), misleads=misleads)
 
 
 def _text(detail: ErrorDetails, location: tuple[str | int, ...]) -> str:

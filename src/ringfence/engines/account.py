@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ringfence import files, process
 from ringfence.engines.model import EnvironmentName
-from ringfence.errors import EngineError
+from ringfence.errors import EngineError, IdentityError
 from ringfence.postgres.programs import Programs
 from ringfence.process import Account
 
@@ -96,9 +96,10 @@ def _existing_base(base: Path, account: Account | None) -> Path:
     if account and real.stat().st_uid == os.geteuid() and not any(real.iterdir()):
         os.chown(real, account.uid, account.gid)  # whoever made it was killed before this
     if real.stat().st_uid != owner:
-        raise EngineError(
+        raise IdentityError(
             f"{real} belongs to user id {real.stat().st_uid}, but the server would run as user id {owner}",
-            hint="run ringfence as the user who made it",
+            hint=f"run ringfence as the user who made it; if {base} leads to another environment's data, somebody "
+            "changed it: find out who",
         )
     return real
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from ringfence.engines.model import EngineKind, EngineStatus, EnvironmentName, Evidence, Started
+from ringfence.engines.model import EngineKind, EngineStatus, EnvironmentName, Evidence, Place, Started
+from ringfence.postgres.identity import Identity
 from ringfence.postgres.programs import ClientPrograms
 from ringfence.postgres.target import Target
 from ringfence.process import Account
@@ -63,6 +64,13 @@ class Engine(Protocol):
 
     def stop(self) -> bool:
         """Stop what the engine owns; data stay. False when nothing was stopped: not running, or not the engine's."""
+        ...
+
+    def place(self, identity: Identity) -> Place | None:
+        """Where the server that gave this identity keeps its data; None where that cannot be seen from here.
+
+        Raises EngineError (2) where the engine's own programs do not answer.
+        """
         ...
 
     def evidence(self) -> Evidence:

@@ -21,8 +21,17 @@ from ringfence.engines.containers import LOOPBACK, Found
 from ringfence.engines.contract import Agree, nobody
 from ringfence.engines.dockercli import Docker, DockerError, find_docker
 from ringfence.engines.inside import programs_of
-from ringfence.engines.model import EngineKind, EngineStatus, EnvironmentName, Evidence, Listening, Started, Storage
-from ringfence.errors import EngineError
+from ringfence.engines.model import (
+    EngineKind,
+    EngineStatus,
+    EnvironmentName,
+    Evidence,
+    Listening,
+    Place,
+    Started,
+    Storage,
+)
+from ringfence.errors import EngineError, IdentityError
 from ringfence.postgres import programs as program_sets
 from ringfence.postgres.connection import ConnectError, connect
 from ringfence.postgres.identity import Identity, read_identity
@@ -149,6 +158,16 @@ class DockerEngine:
             return False
         docker.run("stop", "--time", str(STOP_TIMEOUT_S), found.id, timeout_s=STOP_TIMEOUT_S + 30)
         return True
+
+    def place(self, identity: Identity) -> Place | None:
+        """The volume (or the directory of this machine) that holds the data, with device and inode."""
+        docker = self._docker()
+        found = docker.find(self.container)
+        mount = found.mount_of(identity.data_directory or found.data_directory) if found and found.running else None
+        if found is None or mount is None:
+            return None
+        device, inode = _look(docker, found, mount.source, mount.destination, [])
+        return Place(name=mount.volume or mount.source, device=device, inode=inode)
 
     def evidence(self) -> Evidence:
         """Container, volume with device and inode, who else mounts it, networks and who else is in them, ports."""
@@ -301,7 +320,7 @@ class DockerEngine:
         said = docker.first_bytes(found.id, f"{directory}/{_CONTROL_FILE}", 8)
         inside = str(int.from_bytes(said, "little"))
         if inside != identity.system_identifier:
-            raise EngineError(
+            raise IdentityError(
                 f"port {self.port} is answered by system {identity.system_identifier}, but container {self.container} "
                 f"holds system {inside} in {directory}",
                 hint="another server has that port; 'ss -ltnp' shows which",
@@ -317,7 +336,7 @@ class DockerEngine:
                 hint="dump them now, and make the container anew with a volume there",
             )
         if mount.volume is not None and mount.volume != self.volume:
-            raise EngineError(
+            raise IdentityError(
                 f"container {self.container} keeps its data in volume {mount.volume}, not in {self.volume}",
                 hint=f'if that is right: volume = "{mount.volume}" under [{self.environment}] in ringfence.toml',
             )

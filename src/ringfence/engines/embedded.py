@@ -18,13 +18,23 @@ from ringfence import files, process
 from ringfence.engines import account as accounts
 from ringfence.engines import cluster, ports
 from ringfence.engines.contract import Agree, Containment, nobody
-from ringfence.engines.model import EngineKind, EngineStatus, EnvironmentName, Evidence, Listening, Started, Storage
-from ringfence.errors import EngineError
+from ringfence.engines.directory import place_of
+from ringfence.engines.model import (
+    EngineKind,
+    EngineStatus,
+    EnvironmentName,
+    Evidence,
+    Listening,
+    Place,
+    Started,
+    Storage,
+)
+from ringfence.errors import EngineError, IdentityError
 from ringfence.postgres import programs as program_sets
 from ringfence.postgres import queries
 from ringfence.postgres import target as targets
 from ringfence.postgres.connection import ConnectError, connect
-from ringfence.postgres.identity import read_identity
+from ringfence.postgres.identity import Identity, read_identity
 from ringfence.postgres.programs import Programs
 from ringfence.postgres.target import PassEntry, Target
 from ringfence.process import Account, ProgramError
@@ -147,6 +157,10 @@ class EmbeddedEngine:
     def clients(self, server_version_num: int) -> Programs:
         """Programs of this machine: they reach the server as this process does."""
         return program_sets.choose_client(self.available, server_major=server_version_num // 10000)
+
+    def place(self, identity: Identity) -> Place | None:
+        """The data directory that the server names, by its own control file."""
+        return place_of(identity)
 
     def evidence(self) -> Evidence:
         """The directories of the server with device and inode, its port, its account."""
@@ -283,7 +297,7 @@ class EmbeddedEngine:
                 )
             raise EngineError(error.message, hint=hint) from error
         if identity.data_directory is None or Path(identity.data_directory).resolve() != (base / "data").resolve():
-            raise EngineError(
+            raise IdentityError(
                 f"port {self.port} is answered by a server of {identity.data_directory}, not of {base / 'data'}",
                 hint=f"stop that server, or give {self.environment} another db_port in ringfence.toml",
             )

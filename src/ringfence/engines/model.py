@@ -62,6 +62,27 @@ class Storage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a server keeps its data, as far as that tells the data from a copy of them. ``name`` is a directory of this
+    machine or a Docker volume; ``device`` and ``inode`` are None where only the name can be seen."""
+
+    name: str
+    device: int | None
+    inode: int | None
+
+    def same(self, other: Place) -> bool:
+        """Whether it is the same directory. A copy has another inode; a device gets another number when the machine
+        is started again, and a directory that was moved within its file system another name, but not both."""
+        if None in (self.inode, other.inode):
+            return self.name == other.name
+        return self.inode == other.inode and (self.device == other.device or self.name == other.name)
+
+    def describe(self) -> str:
+        """``/srv/data (inode 4711)``"""
+        return self.name if self.inode is None else f"{self.name} (inode {self.inode})"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Network:
     """A Docker network and the containers in it, by name. ``internal``: it does not lead out."""
 

@@ -14,8 +14,18 @@ from pathlib import Path
 from typing import ClassVar
 
 from ringfence.engines.contract import Agree, nobody
-from ringfence.engines.model import EngineKind, EngineStatus, EnvironmentName, Evidence, Listening, Started, Storage
-from ringfence.errors import EngineError
+from ringfence.engines.directory import place_of, storage_of
+from ringfence.engines.model import (
+    EngineKind,
+    EngineStatus,
+    EnvironmentName,
+    Evidence,
+    Listening,
+    Place,
+    Started,
+    Storage,
+)
+from ringfence.errors import EngineError, IdentityError
 from ringfence.postgres import capability
 from ringfence.postgres import programs as program_sets
 from ringfence.postgres.connection import ConnectError, QueryError, connect
@@ -108,7 +118,7 @@ class ServerEngine:
                 f"{capability.OLDEST_MAJOR} to {capability.NEWEST_MAJOR} are supported"
             )
         if identity.in_recovery:
-            raise EngineError(
+            raise IdentityError(
                 f"{self.host}:{self.port} is a standby, which takes no writes",
                 hint=f"name the primary in the url of [{self.environment}]",
             )
@@ -122,6 +132,10 @@ class ServerEngine:
     def stop(self) -> bool:
         """The server is not this tool's: it goes on."""
         return False
+
+    def place(self, identity: Identity) -> Place | None:
+        """The data directory, where the server is on this machine and it can be looked at."""
+        return place_of(identity) if self._is_local() else None
 
     def evidence(self) -> Evidence:
         """The addresses its name leads to; its directory, where it is on this machine and that can be shown."""
@@ -194,26 +208,3 @@ def _home_parameters(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         name: str(place / files[0]) for name, files in _HOME_FILES.items() if all((place / f).is_file() for f in files)
     }
-
-
-def storage_of(identity: Identity, local: bool, unknown: list[str]) -> tuple[Storage, ...]:
-    """The server's data directory with device and inode, where it can be shown to be the one; else why not."""
-    if identity.data_directory is None:
-        unknown.append("the role may not see where the server keeps its data")
-        return ()
-    if not local:
-        unknown.append(f"the data directory {identity.data_directory} is on another machine")
-        return ()
-    directory = Path(identity.data_directory)
-    try:
-        # That a directory of this name is here does not make it the server's: a tunnel ends at a loopback address, too.
-        with (directory / "global" / "pg_control").open("rb") as file:
-            here = str(int.from_bytes(file.read(8), "little"))
-        info = directory.stat()
-    except OSError as error:
-        unknown.append(f"{directory} cannot be looked at: {error.strerror}")
-        return ()
-    if here != identity.system_identifier:
-        unknown.append(f"{directory} on this machine is another server's (system {here})")
-        return ()
-    return (Storage(path=str(directory.resolve()), device=info.st_dev, inode=info.st_ino),)

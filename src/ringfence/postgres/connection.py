@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
 from ringfence.errors import RingfenceError
-from ringfence.postgres.target import SILENT, Target, remove_libpq_environment, silence
+from ringfence.postgres.target import SILENT, Target, pin, remove_libpq_environment, silence
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -105,7 +105,9 @@ def connect(target: Target, *, read_only: bool = True, autocommit: bool = True) 
 def _open(target: Target) -> Connection:
     remove_libpq_environment()
     try:
-        return _open_in_silence(target) or psycopg.connect(target.conninfo(), autocommit=True)
+        connection = _open_in_silence(target) or psycopg.connect(target.conninfo(), autocommit=True)
+        pin(target, connection.info.hostaddr)
+        return connection
     except psycopg.Error as error:
         words = connect_text(error)
         raise ConnectError(

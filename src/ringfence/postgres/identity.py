@@ -83,6 +83,12 @@ def read_identity(connection: Connection) -> Identity:
     )
 
 
+def read_position(connection: Connection) -> int | None:
+    """How far the server's WAL is on disk, in bytes; None on a standby. On one server it never goes back."""
+    row = connection.execute(queries.load(PACKAGE, "wal_position")).fetchone()
+    return None if row is None else row[0]
+
+
 def read_stamp(connection: Connection, database: str) -> Stamp:
     """The stamp of a database of this server, read from the catalog and never from the session."""
     rows = connection.execute(queries.load(PACKAGE, "stamp"), {"database": database}).fetchall()

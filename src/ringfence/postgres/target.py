@@ -17,6 +17,8 @@ from ringfence.redact import one_line
 SILENT = "-c event_triggers=off"
 """Keeps login event triggers (17+) from running in sessions of the tool, where the role may say so (superusers)."""
 _SILENCED: set[tuple[str, int, str]] = set()
+_PINNED: dict[tuple[str, int], str] = {}
+"""The address behind a name, once it answered: a name that leads to several servers leads to one from then on."""
 _LIBPQ_ENVIRONMENT = {"PGSERVICEFILE": os.devnull, "PGSYSCONFDIR": os.devnull}
 
 
@@ -59,6 +61,7 @@ class Target:
         return make_conninfo(
             "",
             host=self.host,
+            hostaddr=self.pinned,
             port=self.port,
             dbname=self.database,
             user=self.user,
@@ -76,12 +79,27 @@ class Target:
         return self.host, self.port, self.user
 
     @property
+    def pinned(self) -> str | None:
+        """The one address that this name stands for in this process; None before the first session."""
+        return _PINNED.get((self.host, self.port))
+
+    @property
     def address(self) -> str:
         """``db.example:5432``, an IPv6 address in brackets."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def __str__(self) -> str:
         return f"{self.address}/{self.database} as {self.user}"
+
+
+def pin(target: Target, address: str) -> None:
+    """From here on the target's name stands for this address, for programs that this process starts, too.
+
+    A name with several addresses would lead each connection wherever the first one answers: what was proven of one
+    server would be done to another.
+    """
+    if not target.host.startswith("/"):
+        _PINNED.setdefault((target.host, target.port), address)
 
 
 def silence(target: Target) -> None:

@@ -28,6 +28,14 @@ _ALLOWED = frozenset(
 )
 """What says how a connection is made and not where it leads. All others are refused, those of future versions too."""
 
+_MISLEADING = frozenset(
+    {
+        *("host", "hostaddr", "port", "service", "servicefile", "dbname", "user", "options"),
+        *("target_session_attrs", "load_balance_hosts"),
+    }
+)
+"""Parameters that lead elsewhere than the url shows, or make what answers look like something else."""
+
 _NAME = re.compile(r"[a-z_]{1,40}")
 _FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl", "sslcrldir")
 _WHY = {
@@ -44,6 +52,10 @@ _WHY = {
 }
 
 
+class MisleadingURLError(ValueError):
+    """A URL that leads, or may lead, elsewhere than it shows: not a slip of the pen but a question of identity."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ServerAddress:
     """What a URL says. ``host`` is a name, an address, or the directory of a Unix socket (an absolute path)."""
@@ -56,30 +68,38 @@ class ServerAddress:
 
 
 def read_url(text: str) -> ServerAddress:
-    """Read a URL. Raises ValueError, whose words do not repeat the URL: it may hold a secret."""
+    """Read a URL. Raises ValueError, whose words do not repeat the URL: it may hold a secret.
+
+    `MisleadingURLError`, which is one, is raised for what hides where the URL leads.
+    """
     if not text.startswith(SCHEMES):
-        raise ValueError(f"a url begins with {' or '.join(SCHEMES)}")
+        # host=… port=… or service=…: libpq would take it, and what it does not name comes from anywhere.
+        kind = MisleadingURLError if "=" in text else ValueError
+        raise kind(f"a url begins with {' or '.join(SCHEMES)}")
     base, _, query = text.partition("?")
     names = [unquote(part.partition("=")[0]) for part in query.split("&") if part]
     for name in names:
         if name not in _ALLOWED:
             # A ? in a password that was not encoded ends up here; its rest is not shown.
             shown_name = name if _NAME.fullmatch(name) else "after ?"
-            raise ValueError(f"parameter {shown_name} is not taken: {_WHY.get(name, 'it is not known here')}")
+            kind = MisleadingURLError if name in _MISLEADING else ValueError
+            raise kind(f"parameter {shown_name} is not taken: {_WHY.get(name, 'it is not known here')}")
         if names.count(name) > 1:
             raise ValueError(f"parameter {name} stands there twice")
     shown, whole = _parsed(base), _parsed(text)
     if whole.get("password") is not None:
         raise ValueError(_WHY["password"])
     if {k: v for k, v in whole.items() if k not in names} != shown:
-        raise ValueError("libpq would read it otherwise than it looks; write ? @ / : in a name as %3F %40 %2F %3A")
+        raise MisleadingURLError(
+            "libpq would read it otherwise than it looks; write ? @ / : in a name as %3F %40 %2F %3A"
+        )
     parameters = tuple(sorted((name, whole[name]) for name in names))
     for name, value in parameters:
         if name in _FILES and not value.startswith("/") and (name, value) != ("sslrootcert", "system"):
             raise ValueError(f"{name} is {one_line(value[:80])!r}; it must be an absolute path")
     host = shown.get("host", "")
     if not host or "," in host:
-        raise ValueError(
+        raise MisleadingURLError(
             f"exactly one host is needed, {f'not {one_line(host[:80])!r}' if host else 'and none is named'}"
         )
     port = shown.get("port", str(DEFAULT_PORT))

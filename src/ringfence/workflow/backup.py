@@ -25,8 +25,8 @@ from ringfence.postgres import databases
 from ringfence.postgres.connection import ConnectError, QueryError
 from ringfence.postgres.programs import ClientPrograms
 from ringfence.redact import one_line
+from ringfence.workflow import known, proven
 from ringfence.workflow import mirror as mirrors
-from ringfence.workflow import proven
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import STEP_TIMEOUT_S, Project
 
@@ -100,6 +100,7 @@ def _create(
     with store.staging() as staging, observe.open_marked_snapshot(target, slots=slots) as snapshot:
         # Asked again of the very session that the dump and the baseline come from.
         proven.require_production(project, snapshot.connection)
+        known.advance(project, snapshot.connection)
         crashpoint("backup.snapshot")
         programs = project.client_programs("production", snapshot.identity.server_version_num)
         staged = staging / "dump"

@@ -71,7 +71,7 @@ def wanted(project: Project, environment: Mapping[str, str], environ: Mapping[st
     settings = project.settings
     root, homes = settings.root, _homes(environ)
     production, test, there = settings.production, settings.test, project.target("test")
-    forwards = [Forward(inside=(LOOPBACK, there.port), outside=(_numbers(there.host)[0], there.port))]
+    forwards = [Forward(inside=(LOOPBACK, there.port), outside=(there.pinned or _numbers(there.host)[0], there.port))]
     ports = list(settings.sandbox.allow_ports)
     if _listens(test.web_port):
         ports.append(test.web_port)  # the application under test runs outside; else an agent starts it inside

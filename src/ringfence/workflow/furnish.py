@@ -19,7 +19,7 @@ from ringfence.postgres.connection import Connection, QueryError, connect
 from ringfence.postgres.identity import Identity, Stamp
 from ringfence.redact import one_line, quote_ident
 from ringfence.workflow import known, proven
-from ringfence.workflow.known import Known
+from ringfence.workflow.known import Known, Seen
 from ringfence.workflow.project import Project
 
 
@@ -85,12 +85,17 @@ def furnish(
     """
     database, changes = project.database(environment), []
     with proven.session(environment, project.engine(environment).target("postgres"), read_only=False) as connection:
+        recorded = known.read(project).get(environment)
         here = identity.read_identity(connection)
         _require_apart(project, environment, connection, here)
-        recorded = known.read(project).get(environment)
         fresh = accept or (made and environment == "test")
-        if recorded is not None and not fresh and recorded.system_identifier != here.system_identifier:
-            raise known.changed(environment, str(known.difference(recorded, here)))
+        moved = (
+            None
+            if recorded is None
+            else known.server_difference(recorded, known.look(project, environment, connection, here))
+        )
+        if moved is not None and not fresh:
+            raise known.changed(environment, moved)
         there_before = databases.exists(connection, database)
         if not there_before:
             _require_may_create(project, environment, recorded, made=made, accept=accept)
@@ -99,18 +104,21 @@ def furnish(
         if not there_before:
             _create(connection, database)
             changes.append(f"created database {one_line(database)}")
-        seen = _identity_of(project, environment)
-        same = recorded is not None and known.difference(recorded, seen) is None
-        if recorded is not None and not same and not fresh:
-            raise known.changed(environment, str(known.difference(recorded, seen)))
+        seen = _seen(project, environment)
+        other = None if recorded is None else known.difference(recorded, seen)
+        same = recorded is not None and other is None
+        if other is not None and not fresh:
+            raise known.changed(environment, other)
         if stamp.environment is None:
-            _require_consent(project, environment, seen, asked=there_before and not same and not accept, ask=consent)
+            _require_consent(
+                project, environment, seen.identity, asked=there_before and not same and not accept, ask=consent
+            )
             _stamp(project, environment, connection)
             again = " again: its stamp had been taken away" if same and there_before else ""
             changes.append(f"stamped database {one_line(database)} as {environment}{again}")
-        if not same:
-            known.remember(project, environment, seen)
-            changes.append(f"on record as {environment}: {seen.describe()}")
+        if not same or _says_more(recorded, seen):
+            recorded = known.remember(project, environment, seen)
+            changes.append(f"on record as {environment}: {recorded.describe()}")
     return tuple(changes)
 
 
@@ -184,9 +192,16 @@ def _is_own(project: Project, environment: EnvironmentName) -> bool:
     return project.engine(environment).kind != "server"
 
 
-def _identity_of(project: Project, environment: EnvironmentName) -> Identity:
+def _seen(project: Project, environment: EnvironmentName) -> Seen:
     with proven.session(environment, project.target(environment)) as connection:
-        return identity.read_identity(connection)
+        return known.look(project, environment, connection)
+
+
+def _says_more(recorded: Known | None, seen: Seen) -> bool:
+    """Whether something can be seen now that is not on record: an earlier version did not write it down."""
+    return recorded is not None and (
+        (recorded.position is None and seen.position is not None) or (recorded.place is None and seen.place is not None)
+    )
 
 
 def _create(connection: Connection, database: str) -> None:

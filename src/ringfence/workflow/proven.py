@@ -32,6 +32,7 @@ def production(project: Project, *, read_only: bool = True) -> Iterator[Connecti
 
 def require_production(project: Project, connection: Connection) -> Identity:
     """Refuse (7) unless the database behind this connection is this project's production: stamp and record."""
+    recorded = known.read(project).get("production")
     seen = identity.require_stamp(
         connection, database=project.database("production"), environment="production", project=project.name
     )
@@ -39,7 +40,7 @@ def require_production(project: Project, connection: Connection) -> Identity:
         raise IdentityError(
             f'the session is in database "{one_line(seen.database)}", not in "{project.database("production")}"'
         )
-    known.require(project, "production", seen)
+    known.require("production", recorded, known.look(project, "production", connection, seen))
     return seen
 
 
@@ -50,7 +51,7 @@ def require_test_server(project: Project, connection: Connection) -> Identity:
     """
     seen = identity.read_identity(connection)
     require_not_production(project, connection, seen)
-    known.require(project, "test", seen)
+    known.require("test", known.read(project).get("test"), known.Seen(identity=seen))
     database = project.database("test")
     if databases.exists(connection, database):
         identity.require_stamp(connection, database=database, environment="test", project=project.name)

@@ -150,8 +150,11 @@ class _Restore:
         """Everything that can be known before anything is done: the right server, nobody at work, room, versions."""
         here = identity.read_identity(admin)
         if not here.superuser:
-            raise IdentityError(f"role {admin.info.user} is no superuser on production: it cannot restore everything")
-        self._require_production(admin, here.system_identifier)
+            raise IdentityError(
+                f"role {one_line(admin.info.user)} is no superuser on production: it cannot restore everything",
+                hint="ALTER ROLE … SUPERUSER for the time of the restore, or name another admin_role",
+            )
+        self._require_production(admin)
         self._require_apart(admin)
         working = admin.execute(
             queries.load("ringfence.workflow", "run_sessions"), {"database": self.database}
@@ -166,33 +169,36 @@ class _Restore:
         rebuild.require_version(admin, self.before, server="production")
         self._require_space(here.data_directory)
 
-    def _require_production(self, admin: Connection, system_identifier: str) -> None:
-        """The server must be the one on record; the stamp may be gone with the database that carried it."""
+    def _require_production(self, admin: Connection) -> None:
+        """The server must be the one on record, and no copy of it; the stamp may be gone with the database."""
         recorded = known.read(self.project).get("production")
-        if recorded is not None and recorded.system_identifier != system_identifier:
-            raise known.changed("production", f"its system identifier is {system_identifier}, not the one on record")
-        same = system_identifier == self.before.identity.system_identifier
+        seen = known.look(self.project, "production", admin)
+        if recorded is None:
+            raise known.unrecorded("production", seen.identity)
+        moved = known.server_difference(recorded, seen)
+        if moved is not None:
+            raise known.changed("production", moved)
         stamp = identity.read_stamp(admin, self.database)
-        if (stamp.environment, stamp.project) == ("production", self.project.name):
-            if not same:
-                self.notes.append("this is another server than the one that was backed up")
-            return
-        if stamp.environment is None and (same or recorded is not None):
+        if stamp.environment is None:
             self.notes.append(f"{self.database} was not there, or had lost its stamp; its server is the one on record")
-            return
-        says = "no stamp" if stamp.environment is None else f"the stamp {stamp.environment!r} of {stamp.project!r}"
-        raise IdentityError(
-            f'"{one_line(self.database)}" on the server that answers for production carries {says} '
-            f"(system identifier {system_identifier})",
-            hint="'ringfence up production' makes or starts the server that ringfence.toml names",
-        )
+        elif (stamp.environment, stamp.project) != ("production", self.project.name):
+            raise IdentityError(
+                f'"{one_line(self.database)}" on the server that answers for production carries the stamp '
+                f"{stamp.environment!r} of {stamp.project!r} (system identifier {seen.identity.system_identifier})",
+                hint="'ringfence up production' makes or starts the server that ringfence.toml names",
+            )
+        elif seen.identity.system_identifier != self.before.identity.system_identifier:
+            self.notes.append("this is another server than the one that was backed up")
 
     def _require_apart(self, admin: Connection) -> None:
         """Never into the test server, whatever is configured: by the record, and by a lock where it answers."""
         test = known.read(self.project).get("test")
         here = identity.read_identity(admin)
         if test is not None and test.system_identifier == here.system_identifier:
-            raise IdentityError(f"production's server is the test server, or a copy of its files ({here.describe()})")
+            raise IdentityError(
+                f"production's server is the test server, or a copy of its files ({here.describe()})",
+                hint="check where [production] leads in ringfence.toml",
+            )
         try:
             with connect(self.project.engine("test").target("postgres")) as other:
                 identity.require_apart(admin, other)
@@ -341,7 +347,7 @@ class _Restore:
             raise RestoreError(f"after the swap {self.database} is {found}, not {wanted_oid} from {self.entry.id}")
         # From here on the record would call it another database; a kill before this line is mended by a second restore.
         with connect(self.project.target("production")) as connection:
-            known.remember(self.project, "production", identity.read_identity(connection))
+            known.remember(self.project, "production", known.look(self.project, "production", connection))
         crashpoint("restore.remembered")
         return aside if there else None
 

@@ -138,7 +138,7 @@ def test_containers_that_cannot_be_adopted(made: Containers, tmp_path: Path) -> 
     made.by_hand(
         other_volume, *published(other_volume), *own_network(made), "-v", f"{made.project}_x:{DATA_MOUNT}/data"
     )
-    with pytest.raises(EngineError, match=f"keeps its data in volume {made.project}_x, not in {other_volume.volume}"):
+    with pytest.raises(IdentityError, match=f"keeps its data in volume {made.project}_x, not in {other_volume.volume}"):
         other_volume.start(yes)
 
     in_itself = dataclasses.replace(other_volume, container=f"{made.project}-itself", port=ports.free_port())

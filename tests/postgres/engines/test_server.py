@@ -17,7 +17,7 @@ from tests.postgres.engines.conftest import Place
 from tests.postgres.engines.existing import engine_of, ordinary_role
 
 from ringfence import process
-from ringfence.engines.server import storage_of
+from ringfence.engines.directory import storage_of
 from ringfence.errors import EngineError
 from ringfence.postgres.connection import connect
 from ringfence.postgres.identity import read_identity

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -22,7 +23,7 @@ from tests.postgres.workflow.stage import Stage
 
 from ringfence import process
 from ringfence.engines import ports
-from ringfence.engines.embedded import HOST, EmbeddedEngine
+from ringfence.engines.embedded import HOST
 from ringfence.postgres.target import PassEntry, add_passwords, find_password
 
 PGBOUNCER = shutil.which("pgbouncer", path=process.SYSTEM_PATH)
@@ -72,6 +73,9 @@ def linked_socket(stage: Stage) -> Iterator[Door]:
 
 
 def _socket_directory(stage: Stage) -> str:
+    shared = stage.root.parent / "sockets"
+    if shared.is_dir():
+        return str(shared)  # what a container has mounted where it keeps its sockets
     return str(stage.value("production", "SHOW unix_socket_directories")).strip('"')
 
 
@@ -89,7 +93,9 @@ def relay_of_a_relay(stage: Stage) -> Iterator[Door]:
 
 
 @contextlib.contextmanager
-def forwarding(to: int) -> Iterator[int]:
+def forwarding(to: int, *, host: str = HOST, at: int = 0, answers: int | None = None) -> Iterator[int]:
+    """A port that leads to another one; nobody listens at it any more after ``answers`` sessions."""
+
     def copy(source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(1 << 16):
@@ -98,17 +104,22 @@ def forwarding(to: int) -> Iterator[int]:
 
     def serve() -> None:
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
-            while True:
+            for _ in itertools.repeat(None) if answers is None else range(answers):
                 near = stack.enter_context(listener.accept()[0])
                 far = stack.enter_context(socket.create_connection((HOST, to)))
                 for pair in ((near, far), (far, near)):
                     threading.Thread(target=copy, args=pair, daemon=True).start()
+            listener.close()
+            until_closed.wait()
 
-    with socket.create_server((HOST, 0)) as listener:
+    until_closed = threading.Event()
+    with socket.create_server((host, at)) as listener:
         serving = threading.Thread(target=serve, daemon=True)
         serving.start()
         yield int(listener.getsockname()[1])
-        listener.shutdown(socket.SHUT_RDWR)
+        until_closed.set()
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
         serving.join(10)
 
 
@@ -183,15 +194,14 @@ def clone(*, restamped: bool = False, standby: bool = False, promoted: bool = Fa
 
     @contextlib.contextmanager
     def way(stage: Stage) -> Iterator[Door]:
-        engine = stage.project.engine("production")
-        assert isinstance(engine, EmbeddedEngine)
+        source = Path(stage.project.engine("production").evidence().storage[0].path)
         account = process.account("postgres") if os.geteuid() == 0 else None
         place = Path(tempfile.mkdtemp(prefix="ringfence-clone-"))
         place.chmod(0o711)
         data, port = place / "data", ports.free_port()
         target, programs = stage.production, stage.project.programs[0]
         try:
-            _copy_files(target.conninfo(), engine.data.resolve(), data)
+            _copy_files(target.conninfo(), source, data)
             (data / "ringfence.conf").write_text("")
             own = f"port = {port}\nlisten_addresses = '{HOST}'\nunix_socket_directories = ''\nfsync = off\n"
             own += "max_locks_per_transaction = 256\n"  # a standby's must not be below its primary's

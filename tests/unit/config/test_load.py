@@ -11,7 +11,7 @@ from ringfence.config.load import find, is_unchanged, load, parse
 from ringfence.config.model import Settings
 from ringfence.config.names import TableName
 from ringfence.config.values import TableRule
-from ringfence.errors import ConfigError
+from ringfence.errors import ConfigError, IdentityError
 
 MINIMAL = 'project = "inventory"\n[production]\n[test]\n'
 
@@ -59,9 +59,9 @@ def read(text: str | bytes, name: str = "/nowhere/ringfence.toml") -> Settings:
 
 
 def mistakes(text: str | bytes) -> list[str]:
-    with pytest.raises(ConfigError) as caught:
+    """What is wrong with a file. Where all of it misleads it is a question of identity (7)."""
+    with pytest.raises((ConfigError, IdentityError)) as caught:
         read(text)
-    assert caught.value.exit_code == 2
     lines = str(caught.value).split("\n")
     assert all(line.startswith("ringfence.toml: ") for line in lines)
     return [line.removeprefix("ringfence.toml: ") for line in lines]
@@ -398,6 +398,31 @@ def test_the_nearest_file_above_is_found(tmp_path: Path) -> None:
     (tmp_path / "a/ringfence.toml").write_text(MINIMAL.replace("inventory", "near"))
     settings = load(None, start=deep)
     assert (settings.project, settings.root, settings.path) == ("near", tmp_path / "a", tmp_path / "a/ringfence.toml")
+
+
+@pytest.mark.parametrize(
+    ("test", "code"),
+    [
+        ('engine = "server"\nurl = "postgresql://r@h/d?hostaddr=10.0.0.1"', 7),
+        ('engine = "server"\nurl = "postgresql://r@h/d?service=x"', 7),
+        ('engine = "server"\nurl = "postgresql://r@h1,h2/d"', 7),
+        ('engine = "server"\nurl = "host=h dbname=d"', 7),
+        ('engine = "docker"\ncontainer = "inventory-db-prod"', 7),
+        ("db_port = 4546", 7),
+        ('database = "inventory"', 7),
+        ('role = "inventory_admin"', 7),
+        # Mistakes that lead nowhere, alone or beside one that misleads.
+        ('engine = "server"\nurl = "postgresql://r@h/d?passfile=/x"', 2),
+        ('engine = "server"\nurl = "mysql://r@h/d"', 2),
+        ("db_port = 2345", 2),
+        ("db_port = 4546\ncolour = 1", 2),
+    ],
+)
+def test_what_misleads_is_refused_as_a_question_of_identity(test: str, code: int) -> None:
+    production = 'engine = "docker"\n' if "docker" in test else ""
+    with pytest.raises((ConfigError, IdentityError)) as caught:
+        read(f'project = "inventory"\n[production]\n{production}[test]\n{test}\n')
+    assert caught.value.exit_code == code and caught.value.hint, str(caught.value)
 
 
 def test_no_file_says_how_to_make_one(tmp_path: Path) -> None:

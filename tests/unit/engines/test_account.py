@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ringfence.engines import account as accounts
-from ringfence.errors import EngineError
+from ringfence.errors import EngineError, IdentityError
 from ringfence.postgres.programs import Programs
 from ringfence.process import Account
 
@@ -120,7 +120,7 @@ def test_a_base_of_somebody_else_is_refused(tmp_path: Path) -> None:
     base.mkdir()
     (base / "data").mkdir()
     os.chown(base, 4711, 4711)
-    with pytest.raises(EngineError, match="belongs to user id 4711, but the server would run as user id 0"):
+    with pytest.raises(IdentityError, match="belongs to user id 4711, but the server would run as user id 0"):
         accounts.make_base(base, None)
 
 
