@@ -25,7 +25,7 @@ RUN_KEYS = {
 STEP_KEYS = {"name", "started_at", "seconds", "outcome", "reasons"}
 AGENT_KEYS = {
     *("name", "command", "outcome", "exit_code", "started_at", "ended_at", "seconds", "output_file", "output_bytes"),
-    *("truncated", "processes_ended", "all_ended", "reasons"),
+    *("truncated", "processes_ended", "all_ended", "reasons", "returned"),
 }
 PRICES = 'UPDATE "SKU" SET price = price + 1 WHERE id <= 25'
 

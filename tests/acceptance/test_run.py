@@ -286,3 +286,14 @@ def test_ctrl_c_ends_the_agent_and_still_verifies(shop):
     assert shop.json("status")["in_the_way"] is None
     with contextlib.suppress(FileNotFoundError):
         (shop.scripts / "going-on").unlink()
+
+
+def test_what_an_agent_returns_is_what_the_next_one_gets(shop):
+    shop.agent("one", "cat >/dev/null; echo 'AGENT_RETURN: draft'; echo '**AGENT_RETURN: see plan.md**'; echo bye")
+    shop.agent("two", "cat")
+    shop.configure("one", "two")
+    run = go(shop, "Hand over")
+    assert run["agents"][0]["returned"] == "see plan.md"
+    prompt = (shop.root / run["agents"][1]["output_file"]).read_text()
+    assert f"- `one`: `{run['agents'][0]['output_file']}`; it returned: `see plan.md`" in prompt
+    assert "Hand over" in prompt

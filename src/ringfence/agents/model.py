@@ -93,7 +93,7 @@ class AgentResult:
     ``processes_ended`` counts what was still running when the agent itself had ended and was killed then.
     ``all_ended`` says whether it is proven that no process of the agent is left; where it is False something may still
     write, so a verification that follows proves less. ``output_bytes`` is what the agent printed, ``truncated`` whether
-    the file holds less than that.
+    the file holds less than that. ``returned`` is what it printed for the next agent.
     """
 
     name: str
@@ -109,6 +109,7 @@ class AgentResult:
     processes_ended: int
     all_ended: bool
     reasons: tuple[str, ...]
+    returned: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -131,6 +132,7 @@ class AgentResult:
             "processes_ended": self.processes_ended,
             "all_ended": self.all_ended,
             "reasons": list(self.reasons),
+            "returned": self.returned,
         }
 
 

@@ -20,6 +20,7 @@ from rich.status import Status
 from rich.text import Text
 
 from ringfence import clock
+from ringfence.cli.live import RunView
 from ringfence.errors import RingfenceError
 from ringfence.report import schema
 
@@ -62,6 +63,7 @@ class Console:
         self._out = _Screen(highlight=False, soft_wrap=True)
         self._err = _Screen(stderr=True, highlight=False, soft_wrap=True)
         self._status: Status | None = None
+        self._view: RunView | None = None
         self._said_at: dict[str, float] = {}
 
     @property
@@ -82,13 +84,35 @@ class Console:
             finally:
                 self._status = None
 
+    @contextlib.contextmanager
+    def following(self, label: str) -> Iterator[None]:
+        """On a terminal, show what a run does now, for how long, and the agent's last lines, while the block runs.
+
+        Elsewhere everything is printed as it comes.
+        """
+        if not self.people.is_terminal or self.people.is_dumb_terminal:
+            yield
+            return
+        view = RunView(self.people, label)
+        with view.shown():
+            self._view = view
+            try:
+                yield
+            finally:
+                self._view = None
+
     def say(self, text: str) -> None:
         """One line about something that was done or begins."""
+        if self._view is not None:
+            self._view.begin(text)
         self.people.print(Text(f"  {text}", style="dim"))
 
     def advance(self, label: str, done: float, total: float) -> None:
         """On a terminal the moving line; elsewhere a plain line every `SAY_AGAIN_S` seconds."""
         share = f" {100 * min(done / total, 1):.0f} %" if total else ""
+        if self._view is not None:
+            self._view.share(share)
+            return
         if self._status is not None:
             self._status.update(Text(f"{label}{share}"))
             return
@@ -101,6 +125,9 @@ class Console:
 
     def agent(self, text: str) -> None:
         """An agent's output; it has no control characters any more, and no markup is read out of it."""
+        if self._view is not None:
+            self._view.feed(text)
+            return
         self.people.write_plain(text)
 
     def show(self, content: RenderableType = "") -> None:

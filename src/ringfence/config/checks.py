@@ -47,6 +47,7 @@ def across(document: Mapping[str, Any], root: Path) -> list[Mistake]:
         *_backup_directory(document, root),
         *_tables_twice(document),
         *_agents_twice(document),
+        *_presets_without_sandbox(document),
         *_push_without_commit(document),
         *_ports_of_production(document),
     ]
@@ -162,6 +163,18 @@ def _agents_twice(document: Mapping[str, Any]) -> Iterator[Mistake]:
             yield Mistake(key=place, text=f"{one_line(name)!r} is also the name of {first[name.casefold()]}")
         else:
             first[name.casefold()] = f"workflow.agents[{index}]"
+
+
+def _presets_without_sandbox(document: Mapping[str, Any]) -> Iterator[Mistake]:
+    agents = section(document, "workflow").get("agents")
+    if section(document, "sandbox").get("mode") != "none" or not isinstance(agents, list):
+        return
+    for index, agent in enumerate(agents):
+        if isinstance(agent, dict) and isinstance(agent.get("preset"), str):
+            yield Mistake(
+                key=f"workflow.agents[{index}].preset",
+                text='starts an agent that asks nobody, and sandbox.mode is "none"; write its command yourself instead',
+            )
 
 
 def _push_without_commit(document: Mapping[str, Any]) -> Iterator[Mistake]:

@@ -17,6 +17,7 @@ from ringfence.config import mistakes
 from ringfence.config.checks import Mistake, across, section
 from ringfence.config.model import Document, Production, Settings, Test
 from ringfence.config.names import DEFAULT_IMAGE, SEED_PROJECT, SEED_TABLES, checked_project, names_for
+from ringfence.config.presets import PRESETS
 from ringfence.errors import ConfigError, IdentityError
 from ringfence.postgres.url import read_url
 from ringfence.redact import one_line
@@ -178,9 +179,22 @@ def _fill_in(document: dict[str, Any]) -> None:
         if project == SEED_PROJECT:
             document.setdefault("verify", {})
             _default(document, "verify", {"watch": list(SEED_TABLES)})
+    _fill_in_presets(document)
     git = section(document, "git")
     if git.get("commit") is False and "push" not in git:
         document["git"] = {**git, "push": False}
+
+
+def _fill_in_presets(document: dict[str, Any]) -> None:
+    workflow = section(document, "workflow")
+    agents = workflow.get("agents")
+    if isinstance(agents, list):
+        document["workflow"] = {**workflow, "agents": [_with_command(agent) for agent in agents]}
+
+
+def _with_command(agent: Any) -> Any:
+    preset = PRESETS.get(str(agent.get("preset"))) if isinstance(agent, dict) else None
+    return {"command": list(preset.command), **agent} if preset is not None else agent
 
 
 def _of_url(values: Mapping[str, Any], role: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from ringfence.config.names import SEED_PROJECT, TableName, checked_project, names_for
+from ringfence.config.presets import PresetName
 from ringfence.config.values import (
     EXACT,
     AtLeastOne,
@@ -161,8 +162,12 @@ class Agent(_Section):
 
     name: SafeName
     """Part of file names and of the journal."""
+    preset: PresetName | None = None
+    """An agent that is known: `claude`, `codex`, `gemini`, `cursor-agent` or `copilot`. It fills in `command`, and lets
+    that agent see and reach what it needs. It needs a sandbox: known agents are started without asking anybody."""
     command: Command
-    """The program and its arguments; no shell reads it. The task comes on standard input."""
+    """The program and its arguments; no shell reads it. The task comes on standard input. Left out with `preset`; given
+    with it, it is used (`["claude", "-p", "--agent", "build"]`)."""
     timeout_minutes: Minutes = 60.0
     """After this the agent and all it started are ended, and production is verified."""
 

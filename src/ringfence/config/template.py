@@ -205,7 +205,7 @@ def _workflow() -> str:
         f"""\
 # [[workflow.agents]]
 # name = "{name}"
-# command = ["claude", "-p", "--agent", "{name}"]
+# preset = "claude"               # codex, gemini, cursor-agent, copilot; or any command = ["program", "argument"]
 # timeout_minutes = 60"""
         for name in _AGENTS
     )
@@ -216,6 +216,7 @@ name = "orchestrate3"
 pass_environment = []
 
 # The agents, in the order in which they run; each gets its prompt on standard input. 'ringfence run' needs one.
+# Instead of a preset, or to add to it, any command: ["claude", "-p", "--agent", "build"], ["sh", "scripts/agent.sh"].
 {agents}"""
 
 

@@ -103,6 +103,7 @@ class Journal:
                 journal._append(model.START, start)
                 os.rename(staged, runs / run_id)
                 files.fsync_directory(runs)
+            crashpoint("journal.created")
         except BaseException:
             journal.close()
             shutil.rmtree(staged, ignore_errors=True)

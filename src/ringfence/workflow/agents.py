@@ -9,10 +9,12 @@ from dataclasses import replace
 from ringfence import clock
 from ringfence.agents import record
 from ringfence.agents.environment import AgentEnvironment, agent_environment
+from ringfence.agents.handover import Handover
 from ringfence.agents.model import AgentResult, AgentSpec, TestAccess
 from ringfence.agents.prompt import agent_prompt
 from ringfence.agents.record import OutputFile
 from ringfence.agents.runner import run_agent
+from ringfence.config.presets import PRESETS
 from ringfence.errors import ConfigError
 from ringfence.journal.log import Journal
 from ringfence.postgres import programs as program_sets
@@ -62,11 +64,17 @@ def environment_of(
         {**environ, **identity},
         replace(there, host=enclosure.LOOPBACK) if enclosed else there,
         programs_directory=program_sets.choose(project.programs).directory,
-        pass_through=(*project.settings.workflow.pass_environment, *identity),
+        pass_through=(*project.settings.workflow.pass_environment, *_of_preset(project, agent), *identity),
         agent=agent,
         run_id=run_id,
         issue=issue,
     )
+
+
+def _of_preset(project: Project, name: str) -> tuple[str, ...]:
+    """The variables that an agent needs because of what it is."""
+    found = [PRESETS[a.preset] for a in project.settings.workflow.agents if a.name == name and a.preset is not None]
+    return tuple(variable for preset in found for variable in preset.pass_environment)
 
 
 def _enclose(project: Project, journal: Journal, progress: Progress, environ: Mapping[str, str]) -> Sandbox | None:
@@ -114,10 +122,11 @@ def run_agents(
     sandbox = _enclose(project, journal, progress, environ)
     try_hooks(project, journal, sandbox, environ)
     results: list[AgentResult] = []
-    previous: list[tuple[str, str]] = []
+    previous: list[tuple[str, str, str | None]] = []
     started = clock.monotonic_s()
     for agent in project.settings.workflow.agents:
         spec = AgentSpec(name=agent.name, command=agent.command, timeout_s=agent.timeout_s)
+        progress.say(f"agent {spec.name}, at most {clock.seconds_text(spec.timeout_s)}")
         with journal.step(f"agent {spec.name}") as step:
             result = _run_one(project, journal, spec, text, previous, progress, environ, sandbox)
             results.append(result)
@@ -136,7 +145,7 @@ def run_agents(
         if not result.ok:
             break
         if result.output_file:
-            previous.append((spec.name, result.output_file))
+            previous.append((spec.name, result.output_file, result.returned))
     return tuple(results)
 
 
@@ -145,7 +154,7 @@ def _run_one(
     journal: Journal,
     spec: AgentSpec,
     text: str,
-    previous: list[tuple[str, str]],
+    previous: list[tuple[str, str, str | None]],
     progress: Progress,
     environ: Mapping[str, str],
     sandbox: Sandbox | None,
@@ -164,13 +173,20 @@ def _run_one(
         started_at=clock.utc_now(),
         secrets=secrets,
     )
-    return run_agent(
+    handed_over = Handover()
+
+    def on_text(text: str) -> None:
+        handed_over.feed(text)
+        progress.agent(text)
+
+    result = run_agent(
         spec,
         enclosure=sandbox,
         environment=environment.variables,
         prompt=agent_prompt(text, issue=issue, agent=spec.name, previous=previous, access=test),
         worktree=project.settings.root,
         output=output,
-        on_text=progress.agent,
+        on_text=on_text,
         secrets=secrets,
     )
+    return replace(result, returned=handed_over.said)

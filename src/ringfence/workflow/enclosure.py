@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ringfence.config.model import Settings
+from ringfence.config.presets import PRESETS, Preset
 from ringfence.errors import IdentityError
 from ringfence.git.repository import discover
 from ringfence.postgres import programs as program_sets
@@ -89,6 +90,7 @@ def wanted(project: Project, environment: Mapping[str, str], environ: Mapping[st
                 project.paths.guard_policy.parent,
                 *(home / name for home in homes for name in places.HOME_READ),
                 *_expanded(settings.sandbox.allow_read, environ),
+                *_expanded((place for preset in _presets(settings) for place in preset.allow_read), environ),
             ]
         ),
         write=_real(
@@ -180,9 +182,13 @@ def _expanded(names: Iterable[str], environ: Mapping[str, str]) -> list[Path]:
     return [Path(home) / name[2:] if name.startswith("~/") else Path(name) for name in names]
 
 
+def _presets(settings: Settings) -> list[Preset]:
+    return [PRESETS[agent.preset] for agent in settings.workflow.agents if agent.preset is not None]
+
+
 def _hosts(settings: Settings) -> tuple[tuple[str, int], ...]:
     pairs = [(host, HTTPS) for host in places.MODEL_HOSTS]
-    for text in settings.sandbox.allow_hosts:
+    for text in (*settings.sandbox.allow_hosts, *(h for preset in _presets(settings) for h in preset.allow_hosts)):
         host, _, port = text.partition(":")
         pairs.append((host, int(port or HTTPS)))
     return tuple(dict.fromkeys(pairs))

@@ -53,10 +53,10 @@ def test_the_file_for_containers_says_the_seeds_names() -> None:
 def test_no_agent_is_active_and_the_examples_become_active_without_their_marks() -> None:
     text = initial_config()
     assert parse(text.encode(), WHERE).workflow.agents == ()
-    active = re.sub(r"^# (\[\[workflow|name = |command = |timeout_minutes = )", r"\1", text, flags=re.M)
+    active = re.sub(r"^# (\[\[workflow|name = |preset = |timeout_minutes = )", r"\1", text, flags=re.M)
     agents = parse(active.encode(), WHERE).workflow.agents
     assert [a.name for a in agents] == ["scout-and-plan", "build", "test-and-cleanup"]
-    assert agents[1].command == ("claude", "-p", "--agent", "build")
+    assert agents[1].preset == "claude" and agents[1].command[:2] == ("claude", "-p")
 
 
 def test_the_file_is_readable() -> None:

@@ -61,22 +61,24 @@ def run(
 ) -> None:
     """The whole workflow: backup, reseed, the configured agents, verification, commit and push.
 
-    The agents' environment names only the test database. What they print goes to the terminal and to .agents/outputs/.
+    The agents' environment names only the test database. What they print goes to .agents/outputs/; a terminal shows the
+    step, its time and the last lines of it, everything else gets all of it.
     Whatever becomes of them, production is compared with its baseline afterwards, and only 'unchanged' is committed.
     """
     session = begin(as_json=json, config=config)
     words = task or []
     reference = find_issue(issue, words)
-    state = work.run(
-        session.project,
-        issue=reference.issue,
-        text=" ".join(words),
-        fresh_start=fresh_start,
-        push=session.project.settings.git.push and not no_push,
-        allow_dirty=allow_dirty,
-        progress=session.console,
-        repository=reference.repository,
-    )
+    with session.console.following("looking at both environments"):
+        state = work.run(
+            session.project,
+            issue=reference.issue,
+            text=" ".join(words),
+            fresh_start=fresh_start,
+            push=session.project.settings.git.push and not no_push,
+            allow_dirty=allow_dirty,
+            progress=session.console,
+            repository=reference.repository,
+        )
     session.console.show(runs_text.run(state))
     session.write_page(state)
     session.end(documents.run(state), state.exit_code or 0)
