@@ -69,10 +69,12 @@ def test_a_failing_agent_still_leads_to_verification(shop):
     assert steps(run) == [
         "check done",
         "roles done",
+        "instructions done",
         "backup done",
         "reseed done",
         "checklist done",
         "sandbox skipped",
+        "guard done",
         "agent scout done",
         "agent build failed",
         "verify done",

@@ -69,7 +69,7 @@ def test_a_killed_run_takes_its_agent_with_it_and_is_finished_by_post(with_agent
     assert document["verdict"] == "unchanged"
     assert (document["run"]["id"], document["run"]["outcome"]) == (run, "failed")
     assert any("interrupted in step agent build" in reason for reason in document["run"]["reasons"])
-    assert steps(document["run"])[-2:] == ["agent build interrupted", "verify done"]
+    assert steps(document["run"])[-3:] == ["agent build interrupted", "verify done", "checklist done"]
     with_agent.refused("post", code=2)
     assert with_agent.json("status")["in_the_way"] is None
 
@@ -115,7 +115,8 @@ def test_the_two_halves_for_an_orchestrator_of_ones_own(shop):
     shop.refused("post", code=2)
     run = go(shop, "gh issue #7", command="pre")
     assert (run["issue"], run["paused"], run["outcome"]) == ("7", "post", None)
-    assert steps(run) == ["check done", "roles done", "backup done", "reseed done", "checklist done"]
+    done = [f"{name} done" for name in ("check", "roles", "instructions", "guard", "backup", "reseed", "checklist")]
+    assert steps(run) == done
     assert run["backup"].startswith("inventory_backup_7_")
     assert "waits for post" in shop.refused("pre", code=4)
     assert "waits for post" in shop.json("status")["in_the_way"]
