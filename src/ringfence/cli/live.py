@@ -53,7 +53,7 @@ class RunView:
     def __rich__(self) -> Group:
         with self._lock:
             now = clock.monotonic_s()
-            spent, whole = clock.seconds_text(int(now - self._since_s)), clock.seconds_text(int(now - self._began_s))
+            spent, whole = _watch_text(now - self._since_s), _watch_text(now - self._began_s)
             self._spinner.update(text=Text.assemble(self._label, self._share, (f"  {spent}, run {whole}", "dim")))
             lines = [Text(f"  │ {line.expandtabs(4)}", style="dim") for line in self._lines]
         for line in lines:
@@ -80,3 +80,8 @@ class RunView:
         with contextlib.suppress(OSError):
             while not self._over.wait(_TICK_S):
                 live.refresh()
+
+
+def _watch_text(seconds: float) -> str:
+    """``0:07``, ``12:40``, ``75:00``: minutes and seconds, as a watch shows them."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

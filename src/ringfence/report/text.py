@@ -18,6 +18,7 @@ from ringfence.backup.model import Entry, Kept
 from ringfence.config.model import Verify
 from ringfence.engines.model import EngineStatus
 from ringfence.integrity.model import TableComparison
+from ringfence.lint.offers import Offer
 from ringfence.redact import one_line, quote_ident
 from ringfence.workflow.backup import Created
 from ringfence.workflow.overview import Overview
@@ -83,6 +84,25 @@ def initialised(result: Written) -> RenderableType:
     lines.append(Text("Next: 'ringfence up' starts both databases; load your data into production; then name your"))
     lines.append(Text("agents under [[workflow.agents]] in ringfence.toml, commit, and 'ringfence run \"the task\"'."))
     return Group(*lines)
+
+
+def test_offers(found: Sequence[Offer], written: Sequence[str], *, asked: bool) -> RenderableType:
+    """What the test set-up lacks, as diffs; ``asked`` says that it was to be written."""
+    lines: list[RenderableType] = []
+    for offer in found:
+        lines.append(Text(f"{one_line(offer.path)}: {offer.why}", style="yellow"))
+        for line in offer.diff().splitlines():
+            style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "dim")
+            lines.append(Text(f"  {one_line(line)}", style=style))
+    lines += [Text(f"written: {one_line(path)}") for path in written]
+    if asked and not found:
+        lines.append(Text("the test set-up lacks nothing that is looked for"))
+    elif not asked and any(offer.after is not None for offer in found):
+        lines.append(Text("'ringfence init --apply-tests' writes these changes"))
+    return Group(*lines)
+
+
+test_offers.__test__ = False  # type: ignore[attr-defined]  # its name begins with "test"; pytest must not run it
 
 
 def created(result: Created, project: Project) -> RenderableType:

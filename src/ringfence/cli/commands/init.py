@@ -11,12 +11,12 @@ import typer
 from ringfence.cli.commands.agents import AgentName
 from ringfence.cli.console import Console
 from ringfence.cli.options import Json, exits
-from ringfence.config.load import load
+from ringfence.config.load import FILE_NAME, load
 from ringfence.config.names import DEFAULT_IMAGE
 from ringfence.config.template import Place
 from ringfence.report import text
 from ringfence.report.schema import SCHEMA
-from ringfence.workflow import guard, instructions
+from ringfence.workflow import guard, instructions, setup_tests
 from ringfence.workflow import setup as work
 from ringfence.workflow.project import open_project
 
@@ -50,6 +50,13 @@ def init(
         list[AgentName] | None,
         typer.Option("--agent", metavar="A", help="Install the guard's hook for this agent, in use here or not."),
     ] = None,
+    apply_tests: Annotated[
+        bool,
+        typer.Option(
+            "--apply-tests",
+            help="Write what the test set-up lacks, else only shown; where ringfence.toml is there, nothing else.",
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Write ringfence.toml, the lines for .gitignore and the scripts of the strategy into this directory.
@@ -59,8 +66,14 @@ def init(
     The file works at once: 'ringfence up' starts both databases. With '--engine docker' there are compose files, too;
     containers that exist already under the names in ringfence.toml are adopted. With '--engine server --url …'
     production is a server that exists; test is then embedded, unless you say otherwise.
+
+    Where Playwright, Cypress, pytest or Jest are configured here and could run on something else than the test
+    environment, what is missing is shown as a diff.
     """
     console = Console(as_json=json)
+    if apply_tests and not force and (Path.cwd() / FILE_NAME).exists():
+        console.result({"schema": SCHEMA, "root": str(Path.cwd()), "tests": _tests(console, apply=True)})
+        return
     asked = [one.value for one in agent or ()]
     of_test = test_engine or ("server" if test_url else "embedded" if engine == "server" else engine)
     result = work.initialise(
@@ -81,5 +94,18 @@ def init(
             "root": str(result.root),
             "written": list(result.written),
             "kept": list(result.kept),
+            "tests": _tests(console, apply=apply_tests),
         }
     )
+
+
+def _tests(console: Console, *, apply: bool) -> list[dict[str, object]]:
+    """What the test set-up lacks, shown and where asked for written; as it stands in ``--json``."""
+    found = setup_tests.look(Path.cwd())
+    written = setup_tests.apply(Path.cwd(), found) if apply else ()
+    if found or apply:
+        console.show(text.test_offers(found, written, asked=apply))
+    return [
+        {"path": offer.path, "why": offer.why, "diff": offer.diff(), "written": offer.path in written}
+        for offer in found
+    ]
