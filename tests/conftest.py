@@ -8,9 +8,12 @@ from collections.abc import Iterator
 import pytest
 from tests.dockerd import DockerForTests, docker_engine
 
-# A shell that starts the suite in the background has it ignore Ctrl-C, and so would every program that tests interrupt.
+# A shell that starts the suite in the background has it ignore Ctrl-C, nohup has it ignore a closed terminal, and so
+# would every program that tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,10 @@ def inventory() -> Iterator[Project]:
         shutil.copytree(
             EXAMPLE, project.root, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules", "__pycache__")
         )
+        ignored = (project.root / ".gitignore").read_text()
         project.write_config()
+        with (project.root / ".gitignore").open("a") as file:
+            file.write(ignored)
         project.make_repository()
         project.up()
         project.psql("production", EXAMPLE / "database/schema.sql", EXAMPLE / "database/sample.sql")

@@ -23,6 +23,8 @@ _SKIPPED = frozenset(
     {"node_modules", ".git", ".venv", "venv", "dist", "build", "__pycache__", ".next", "coverage"}
     | {".backups", ".agents"}
 )
+# Not one's own, even where git would track it.
+_NEVER = frozenset({"node_modules", ".venv", "venv", "__pycache__", ".backups"})
 _LOCAL = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
 
@@ -108,7 +110,7 @@ def _listed(root: Path) -> list[str]:
     found = repositories.discover(root, os.environ)
     if found is not None:
         try:
-            return found.files(below=root)
+            return [p for p in found.files(below=root) if not _NEVER.intersection(p.split("/"))]
         except RingfenceError:
             pass  # a repository that git itself refuses: its files are still there
     listed = []

@@ -89,7 +89,7 @@ def test_odd_names_go_there_and_back(database: Target, server: Any, tmp_path: Pa
     path = dumped(server, database, tmp_path / "d")
     read_in_full(server.programs, path, timeout_s=60)
     with server.new_database(name=f"re{os.getpid()}\"st;ored'") as restored:
-        restore(server.programs, path, restored, jobs=2, timeout_s=60)
+        restore(server.programs, path, restored, jobs=2, timeout_s=60, server="test")
         assert content(restored) == content(database)
         assert content(restored)["😀"] == 2
 
@@ -100,7 +100,7 @@ def test_no_tables_at_all(database: Target, server: Any, tmp_path: Path) -> None
     assert 0 < path.stat().st_size < 5000
     read_in_full(server.programs, path, timeout_s=60)
     with server.new_database() as restored:
-        restore(server.programs, path, restored, jobs=2, timeout_s=60)
+        restore(server.programs, path, restored, jobs=2, timeout_s=60, server="test")
         assert content(restored) == {}
 
 
@@ -111,7 +111,7 @@ def test_the_dump_is_of_the_snapshot_and_not_of_now(database: Target, server: An
         run(database, "DELETE FROM public.t WHERE id > 50", "INSERT INTO public.t VALUES (1000, 'late')")
         dump(server.programs, database, tmp_path / "d", snapshot=name, timeout_s=60)
     with server.new_database() as restored:
-        restore(server.programs, tmp_path / "d", restored, jobs=1, timeout_s=60)
+        restore(server.programs, tmp_path / "d", restored, jobs=1, timeout_s=60, server="test")
         assert content(restored) == {"t": 100}
 
 
@@ -134,7 +134,7 @@ def test_a_name_is_never_a_connection_string(server: Any, tmp_path: Path) -> Non
         run(target, "CREATE TABLE public.here (a int)")
         path = dumped(server, target, tmp_path / "d")
         with server.new_database(name=f"postgresql://192.0.2.1/{os.getpid()}") as restored:
-            restore(server.programs, path, restored, jobs=1, timeout_s=60)
+            restore(server.programs, path, restored, jobs=1, timeout_s=60, server="test")
             assert content(restored) == {"here": 0}
 
 
@@ -256,7 +256,7 @@ def test_newer_programs_can_dump_an_older_server(servers: Mapping[int, Any], tmp
         filled(target, 10)
         with snapshot_of(target) as name:
             dump(chosen, target, tmp_path / "d", snapshot=name, timeout_s=60)
-        restore(chosen, tmp_path / "d", restored, jobs=2, timeout_s=60)
+        restore(chosen, tmp_path / "d", restored, jobs=2, timeout_s=60, server="test")
         assert content(restored) == {"t": 10}
 
 
@@ -364,7 +364,7 @@ def test_the_first_error_ends_a_restore(database: Target, server: Any, tmp_path:
     path = dumped(server, database, tmp_path / "d")
     words = r"^restore of d failed: .*function inner_f\(integer\) does not exist"
     with server.new_database() as restored, pytest.raises(RestoreError, match=words) as caught:
-        restore(server.programs, path, restored, jobs=2, timeout_s=60)
+        restore(server.programs, path, restored, jobs=2, timeout_s=60, server="test")
     assert caught.value.exit_code == 6
 
 
@@ -377,7 +377,7 @@ def test_a_role_that_is_missing_is_named(database: Target, server: Any, tmp_path
     finally:
         run(database, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
     with server.new_database() as restored, pytest.raises(RestoreError, match=f'role "{role}" does not exist'):
-        restore(server.programs, path, restored, jobs=1, timeout_s=60)
+        restore(server.programs, path, restored, jobs=1, timeout_s=60, server="test")
 
 
 def test_an_extension_that_is_missing_is_hinted_at(
@@ -394,7 +394,7 @@ def test_an_extension_that_is_missing_is_hinted_at(
     server = next(s for s in servers.values() if s.port == database.port)
     path = dumped(server, database, tmp_path / "d")
     with without.new_database() as restored, pytest.raises(RestoreError, match="pgcrypto") as caught:
-        restore(without.programs, path, restored, jobs=1, timeout_s=60)
+        restore(without.programs, path, restored, jobs=1, timeout_s=60, server="test")
     assert "install that extension on the test server" in str(caught.value.hint)
 
 
@@ -407,7 +407,7 @@ def test_a_subscription_does_not_get_into_the_copy(database: Target, server: Any
     try:
         path = dumped(server, database, tmp_path / "d")
         with server.new_database() as restored:
-            restore(server.programs, path, restored, jobs=1, timeout_s=60)
+            restore(server.programs, path, restored, jobs=1, timeout_s=60, server="test")
             with psycopg.connect(restored.conninfo(), autocommit=True) as connection:
                 query = (
                     "SELECT count(*) FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid "
@@ -431,7 +431,7 @@ def test_a_restore_that_is_killed_leaves_nobody_behind(database: Target, server:
             raise KeyboardInterrupt
 
         with contextlib.suppress(KeyboardInterrupt):
-            restore(server.programs, path, restored, jobs=3, timeout_s=60, on_tick=give_up)
+            restore(server.programs, path, restored, jobs=3, timeout_s=60, server="test", on_tick=give_up)
         with psycopg.connect(server.target.conninfo(), autocommit=True) as connection:
             query = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
             for _ in range(200):

@@ -67,6 +67,9 @@ def test_ctrl_c_ends_the_queries_in_the_server(servers: Mapping[int, Server]) ->
                 fingerprint.digest_whole(target, snapshot.tables, SEEDS, snapshot=snapshot.name, load=Load(workers=2))
         assert time.monotonic() - started < 20
         with psycopg.connect(target.conninfo()) as connection:
-            query = "SELECT query FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
+            query = (
+                "SELECT query FROM pg_stat_activity "
+                "WHERE datname = %s AND pid <> pg_backend_pid() AND state <> 'idle' AND query <> 'COMMIT'"
+            )
             left = connection.execute(query, (target.database,)).fetchall()
         assert left == []
