@@ -96,6 +96,7 @@ def seconds_of(stage: Stage, *words: str) -> float:
 # --- at random moments ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_backups_are_killed_at_random_moments(filled: Stage) -> None:
     takes = seconds_of(filled, "backup", "create")
     chance = random.Random()
@@ -137,6 +138,7 @@ def whole_test_database(stage: Stage) -> str:
     return "agent's" if row[4] else "fresh"
 
 
+@pytest.mark.long
 def test_reseeds_are_killed_at_random_moments(filled: Stage) -> None:
     create_backup(filled.project, issue=None, progress=Quiet())
     makes = seconds_of(filled, "reseed", "--fresh-start")

@@ -22,6 +22,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
+from tests.thin import outer
 
 from ringfence import process
 from ringfence.postgres.programs import Programs, find_programs
@@ -177,7 +178,7 @@ def servers() -> Iterator[Mapping[int, Server]]:
             atexit.unregister(clean_up)
 
 
-@pytest.fixture(params=MAJORS or (0,), ids=lambda major: f"pg{major}")
+@pytest.fixture(params=outer(MAJORS) or (0,), ids=lambda major: f"pg{major}")
 def server(request: pytest.FixtureRequest, servers: Mapping[int, Server]) -> Server:
     """Each running cluster in turn."""
     return servers[request.param]

@@ -20,6 +20,7 @@ import pytest
 from psycopg import sql
 from tests.cases.drivers import python_as
 from tests.postgres.engines.conftest import BY_MAJOR, MAJORS, Place, copied, kill, postmaster, standing_in, with_port
+from tests.thin import outer
 
 from ringfence import process
 from ringfence.engines import account as accounts
@@ -57,7 +58,7 @@ def listening_addresses(port: int) -> set[str]:
 # --- made, started, stopped -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("major", MAJORS, ids=lambda m: f"pg{m}")
+@pytest.mark.parametrize("major", outer(MAJORS), ids=lambda m: f"pg{m}")
 def test_a_server_is_made_started_stopped_and_started_again(place: Place, major: int) -> None:
     engine = place.engine(major=major)
     assert (engine.status().state, engine.status().server_version) == ("absent", None)
@@ -86,7 +87,7 @@ def test_a_server_is_made_started_stopped_and_started_again(place: Place, major:
         connection.execute("SELECT * FROM public.kept")
 
 
-@pytest.mark.parametrize("major", MAJORS, ids=lambda m: f"pg{m}")
+@pytest.mark.parametrize("major", outer(MAJORS), ids=lambda m: f"pg{m}")
 def test_there_is_one_door_and_it_asks_for_a_password(place: Place, major: int) -> None:
     engine = place.engine("test", major=major)
     engine.start()
@@ -155,7 +156,7 @@ def test_places_with_odd_names(place: Place, pristine: EmbeddedEngine, odd: str)
 # --- killed -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("major", MAJORS, ids=lambda m: f"pg{m}")
+@pytest.mark.parametrize("major", outer(MAJORS), ids=lambda m: f"pg{m}")
 def test_a_killed_server_recovers_and_says_so(place: Place, major: int) -> None:
     engine = place.engine(major=major)
     engine.start()

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from tests.cases.zoo import zoo
 from tests.postgres.workflow.stage import MAJORS, Quiet, Stage, World, wait_until
+from tests.thin import some
 
 from ringfence.backup.restore import restore
 from ringfence.errors import BackupError, EmptyTestDatabaseError, IdentityError, RestoreError
@@ -170,16 +171,19 @@ def reference_of(stage: Stage) -> str:
 
 @pytest.mark.parametrize(
     "harm",
-    [
-        "UPDATE public.item SET words = 'planted' WHERE id = 7",
-        "DELETE FROM public.item WHERE id = 7",
-        "CREATE TABLE public.planted (a int)",
-        "DROP INDEX IF EXISTS x; ALTER TABLE public.item DROP CONSTRAINT item_pkey",
-        "CREATE FUNCTION public.planted() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-        "SELECT setval('public.item_id_seq', 9999)",
-        "GRANT ALL ON public.item TO PUBLIC",
-        "DROP TABLE public.item",
-    ],
+    some(
+        [
+            "UPDATE public.item SET words = 'planted' WHERE id = 7",
+            "DELETE FROM public.item WHERE id = 7",
+            "CREATE TABLE public.planted (a int)",
+            "DROP INDEX IF EXISTS x; ALTER TABLE public.item DROP CONSTRAINT item_pkey",
+            "CREATE FUNCTION public.planted() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "SELECT setval('public.item_id_seq', 9999)",
+            "GRANT ALL ON public.item TO PUBLIC",
+            "DROP TABLE public.item",
+        ],
+        keep=2,
+    ),
 )
 def test_a_reference_that_was_touched_is_made_anew(seeded: tuple[Stage, Created], harm: str) -> None:
     stage, made = seeded
@@ -193,23 +197,26 @@ def test_a_reference_that_was_touched_is_made_anew(seeded: tuple[Stage, Created]
 
 @pytest.mark.parametrize(
     "harm",
-    [
-        "DROP DATABASE {reference} WITH (FORCE)",
-        "ALTER DATABASE {reference} RESET ringfence.baseline",
-        "ALTER DATABASE {reference} SET ringfence.baseline = 'other'",
-        "ALTER DATABASE {reference} RESET ALL",
-        "ALTER DATABASE {reference} RENAME TO {reference}_elsewhere",
-        "ALTER DATABASE {reference} IS_TEMPLATE true",
-        "ALTER DATABASE {reference} CONNECTION LIMIT 0",
-        "ALTER DATABASE {reference} ALLOW_CONNECTIONS false",
-        "ALTER DATABASE {reference} SET default_transaction_read_only = on",
-        "ALTER DATABASE {reference} SET search_path = nowhere",
-        "ALTER DATABASE {test} IS_TEMPLATE true",
-        "ALTER DATABASE {test} CONNECTION LIMIT 0",
-        "ALTER DATABASE {test} SET session_replication_role = replica",
-        "ALTER ROLE ALL SET statement_timeout = '1h'",
-        "CREATE DATABASE {reference}_planted TEMPLATE {reference}",
-    ],
+    some(
+        [
+            "DROP DATABASE {reference} WITH (FORCE)",
+            "ALTER DATABASE {reference} RESET ringfence.baseline",
+            "ALTER DATABASE {reference} SET ringfence.baseline = 'other'",
+            "ALTER DATABASE {reference} RESET ALL",
+            "ALTER DATABASE {reference} RENAME TO {reference}_elsewhere",
+            "ALTER DATABASE {reference} IS_TEMPLATE true",
+            "ALTER DATABASE {reference} CONNECTION LIMIT 0",
+            "ALTER DATABASE {reference} ALLOW_CONNECTIONS false",
+            "ALTER DATABASE {reference} SET default_transaction_read_only = on",
+            "ALTER DATABASE {reference} SET search_path = nowhere",
+            "ALTER DATABASE {test} IS_TEMPLATE true",
+            "ALTER DATABASE {test} CONNECTION LIMIT 0",
+            "ALTER DATABASE {test} SET session_replication_role = replica",
+            "ALTER ROLE ALL SET statement_timeout = '1h'",
+            "CREATE DATABASE {reference}_planted TEMPLATE {reference}",
+        ],
+        keep=3,
+    ),
 )
 def test_whatever_was_done_to_the_databases_the_next_reseed_works(seeded: tuple[Stage, Created], harm: str) -> None:
     stage, made = seeded
@@ -330,6 +337,7 @@ def test_a_restore_that_fails_changes_nothing(seeded: tuple[Stage, Created]) -> 
 # --- everything there is ----------------------------------------------------------------------------------------------
 
 PAIRS = [p for p in ((18, 18), (15, 15), (16, 16), (15, 18), (16, 18), (15, 16)) if set(p) <= set(MAJORS)]
+OUTER_FIRST = lambda pair: (pair != (MAJORS[-1], MAJORS[0]), pair != (MAJORS[0], MAJORS[0]))  # noqa: E731
 COLLATION = 'CREATE COLLATION zoo.c FROM "C"'
 OPTIONS = "ALTER VIEW zoo.shown SET (security_invoker = true)"
 MULTIRANGE = "CREATE TYPE zoo.span AS RANGE (subtype = float8)"
@@ -345,7 +353,7 @@ def test_what_is_not_carried_yet_is_in_the_zoo() -> None:
     assert set(IN_OTHER_WORDS) <= set(zoo(18))
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids=lambda p: f"{p[0]}to{p[1]}")
+@pytest.mark.parametrize("pair", some(sorted(PAIRS, key=OUTER_FIRST), keep=2), ids=lambda p: f"{p[0]}to{p[1]}")
 def test_one_of_everything_is_carried(world: World, pair: tuple[int, int]) -> None:
     known = {COLLATION, OPTIONS} if pair[0] == pair[1] else set()
     with world.stage(*pair) as stage:
@@ -367,7 +375,7 @@ def test_one_of_everything_is_carried(world: World, pair: tuple[int, int]) -> No
             assert stage.value("test", query) == stage.value("production", query), query
 
 
-@pytest.mark.parametrize("major", MAJORS, ids=lambda m: f"pg{m}")
+@pytest.mark.parametrize("major", some(MAJORS, keep=1), ids=lambda m: f"pg{m}")
 @pytest.mark.parametrize("statement", IN_OTHER_WORDS, ids=["collation", "options", "multirange"])
 def test_what_a_restore_says_in_other_words(world: World, major: int, statement: str) -> None:
     view = "CREATE VIEW zoo.shown WITH (security_barrier) AS SELECT id FROM public.item WITH CHECK OPTION"
