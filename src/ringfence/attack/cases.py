@@ -69,7 +69,7 @@ def filled(text: str, values: Mapping[str, str]) -> str:
 
 
 def _damage(given: Mapping[str, Any]) -> Damage:
-    made = Damage(**{**given, "sql": tuple(given.get("sql", ()))})
+    made = Damage(**{**given, "sql": tuple(given.get("sql", ())), "undo": tuple(given.get("undo", ()))})
     if bool(made.sql) == (made.special is not None):
         raise ValueError(f"damage {made.id}: either statements or something special")
     return made

@@ -24,7 +24,8 @@ Variables = Literal["test", "production", "none"]
 class Damage:
     """What is done to production where everything failed: statements of the administrator, or something special.
 
-    ``database`` is where the statements run, None for production's own.
+    ``database`` is where the statements run, None for production's own. ``undo`` is what a person does afterwards where
+    no command of the product puts it right.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Damage:
     sql: tuple[str, ...] = ()
     special: Special | None = None
     database: str | None = None
+    undo: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

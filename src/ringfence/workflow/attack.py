@@ -50,7 +50,7 @@ def attack(*, quick: bool, progress: Progress, given: Cases | None = None) -> At
     every = given or known.load()
     chosen = every.quick() if quick else every
     progress.say("making two PostgreSQL servers with sample data, a backup, a mirror and a repository")
-    with attack_stage.standing(keep=False) as stage:
+    with attack_stage.standing() as stage:
         environment = stage.environment
         found = enclosure.find(stage.project, LAYERS, environment, stage.project.environ)
         holds = found.sandbox if found.proof.holds else None
@@ -120,12 +120,18 @@ def _honest(
     return tuple(refusals)
 
 
+def _is_special(chosen: Cases, name: str) -> bool:
+    """What takes the server or the backups away comes after everything else; the rest in the order of the file."""
+    return chosen.damages[name].special is not None
+
+
 def _damage(stage: Stage, chosen: Cases, progress: Progress) -> dict[str | None, Trial]:
     """Each damage once, for real; cases that come to the same share it. The later ones begin where it was put right."""
     done: dict[str | None, Trial] = {
         None: Trial(layer="verification", outcome="none", said="production is not touched")
     }
-    needed = list(dict.fromkeys(c.damage for c in chosen.cases if c.damage is not None))
+    wanted = {c.damage for c in chosen.cases}
+    needed = sorted((d.id for d in chosen.damages.values() if d.id in wanted), key=lambda i: _is_special(chosen, i))
     for number, name in enumerate(needed):
         progress.advance("harm, verify, put right", number, len(needed))
         done[name] = attack_damage.by_verification(stage, chosen.damages[name])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from collections.abc import Sequence
 
 import psycopg
 
@@ -18,7 +19,7 @@ from ringfence.attack.model import Damage, Outcome, Trial
 from ringfence.errors import IdentityError, RestoreError, RingfenceError
 from ringfence.integrity import observe
 from ringfence.integrity.compare import differing
-from ringfence.integrity.model import Comparison
+from ringfence.integrity.model import Comparison, State
 from ringfence.integrity.travel import compare_restored
 from ringfence.redact import one_line
 from ringfence.workflow import backup, environments, mirror, rebuild, repair, restore, roles, verify
@@ -27,6 +28,11 @@ from ringfence.workflow.progress import Quiet
 
 _END_TIMEOUT_S = 20.0
 _SEQUENCES = "sequence-value"
+_OF_SERVER = {"role", "setting", "prepared-transaction"}
+_SERVER_KINDS = (
+    *("cluster-role", "cluster-membership", "cluster-parameter-acl", "cluster-prepared-transaction"),
+    *("cluster-server-setting", "cluster-file-setting", "cluster-hba", "cluster-subscription", "cluster-tablespace"),
+)
 _QUIET = Quiet()
 
 
@@ -36,6 +42,13 @@ def by_verification(stage: Stage, damage: Damage) -> Trial:
         _harm(stage, damage)
     except (RingfenceError, psycopg.Error, OSError) as error:
         return _trial("unknown", f"the harm could not be done: {error}")
+    trial = _found_and_put_right(stage, damage)
+    if damage.undo:
+        _run(stage, damage, damage.undo)
+    return trial
+
+
+def _found_and_put_right(stage: Stage, damage: Damage) -> Trial:
     try:
         found, comparison = _look(stage, damage)
         if found is None:
@@ -49,9 +62,7 @@ def by_verification(stage: Stage, damage: Damage) -> Trial:
 
 def _harm(stage: Stage, damage: Damage) -> None:
     if damage.special is None:
-        with stage.own(damage.database) as connection:
-            for statement in damage.sql:
-                connection.execute(statement.encode())
+        _run(stage, damage, damage.sql)
         return
     with stage.own():
         pass
@@ -65,6 +76,12 @@ def _harm(stage: Stage, damage: Damage) -> None:
     else:
         for path in stage.project.paths.backups.iterdir():
             path.unlink()
+
+
+def _run(stage: Stage, damage: Damage, statements: Sequence[str]) -> None:
+    with stage.own(damage.database) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
 
 
 def _kill(pid: int | None) -> None:
@@ -113,9 +130,13 @@ def _put_right(stage: Stage, damage: Damage, comparison: Comparison | None) -> s
             return "up, and production then verified"
         return f"up, and {_restore(stage, newest)}"
     rows = any(t.verdict != "unchanged" for t in comparison.tables)
-    if all(difference.kind == "sequence" for difference in comparison.other):
+    kinds = {difference.kind for difference in comparison.other} - {"sequence"}
+    if not kinds:
         return _by_rows(stage, newest) or _restore(stage, newest)
-    return (None if rows else _by_rights(stage, newest)) or _restore(stage, newest)
+    by_rights = None if rows else _by_rights(stage, newest)
+    if by_rights is None and not rows and kinds <= _OF_SERVER:
+        raise RestoreError("roles and settings of the server are a person's to put right; the report names them")
+    return by_rights or _restore(stage, newest)
 
 
 def _by_rows(stage: Stage, backup_id: str) -> str | None:
@@ -143,17 +164,34 @@ def _restore(stage: Stage, backup_id: str) -> str:
 
 def _require_as_first(stage: Stage) -> None:
     """Refuse (6) unless production holds the rows and objects it had before the first harm, row for row, and passes the
-    verification against its newest baseline, which also judges how far sequences may have moved."""
+    verification against its newest baseline, which also judges how far sequences may have moved.
+    A server that was lost and made anew has passwords of its own."""
     project, before = stage.project, rebuild.baseline_of(stage.first)
     with observe.open_snapshot(project.target("production")) as snapshot:
         after = observe.observe(snapshot, before.seeds, workers=project.workers)
+    anew = before.identity.system_identifier != after.identity.system_identifier
+    told = _server_changes(before.state, after.state, anew=anew)
     moved = {**before.state, _SEQUENCES: after.state.get(_SEQUENCES, {})}
-    told = [f"rows of {table.name}" for table in differing(before, after)]
+    told += [f"rows of {table.name}" for table in differing(before, after)]
     told += compare_restored(moved, after.state, same_major=True)
     verified = verify.verify(project, None, progress=_QUIET)
     told += [] if verified.passed else verified.comparison.reasons
     if told:
         raise RestoreError(f"production is not as it was at first: {'; '.join(told[:5])}")
+
+
+def _server_changes(before: State, after: State, *, anew: bool) -> list[str]:
+    """Roles, memberships and settings of the server that are not as they were: no restore of a database has them."""
+    changes = []
+    for kind in _SERVER_KINDS:
+        old, new = before.get(kind, {}), after.get(kind, {})
+        for name in sorted(old.keys() | new.keys()):
+            pair = [
+                {a: v for a, v in (s.get(name) or {}).items() if not (anew and a == "password")} for s in (old, new)
+            ]
+            if name not in old or name not in new or pair[0] != pair[1]:
+                changes.append(f"{kind.removeprefix('cluster-')} {name}")
+    return changes
 
 
 def _trial(outcome: Outcome, said: str) -> Trial:

@@ -146,9 +146,9 @@ class Stage:
 
 
 @contextlib.contextmanager
-def standing(*, keep: bool) -> Iterator[Stage]:
+def standing() -> Iterator[Stage]:
     """Two servers with sample data, a proven backup with a mirror, a home with credentials; gone at the end."""
-    with scratch.directory("attack", keep=keep) as place:
+    with scratch.directory("attack", keep=False) as place:
         home = place / "home"
         secret = secrets.token_hex(16)
         for name in _CREDENTIALS:

@@ -26,6 +26,7 @@ from ringfence.workflow.attack_stage import REACHED, Stage, with_variables
 ACT_TIMEOUT_S = 30.0
 TRACE_WAIT_S = 2.0
 _SHOWN = 160
+_NOT_GRANTED = "01007"
 
 
 def by_guard(
@@ -109,6 +110,10 @@ def as_app(stage: Stage, damage: Damage | None) -> Trial:
     where = replace(stage.project.target("production"), user=production.app_role, application="ringfence attack")
     with connect(where, read_only=False) as connection:
         stage.require_word(connection)
+        nothing_given: list[str] = []
+        connection.add_notice_handler(
+            lambda d: nothing_given.append(str(d.message_primary)) if _gave_nothing(d) else None
+        )
         connection.execute("SELECT pg_catalog.set_config('lock_timeout', '2s', false)")
         try:
             if damage.database is None:
@@ -123,7 +128,15 @@ def as_app(stage: Stage, damage: Damage | None) -> Trial:
         finally:
             if connection.info.transaction_status != pq.TransactionStatus.IDLE:
                 connection.execute("ROLLBACK")
+    if nothing_given:
+        return Trial(layer="role", outcome="stopped", said=_short(nothing_given[0], stage))
     return Trial(layer="role", outcome="through", said="the app role may do that")
+
+
+def _gave_nothing(diagnostic: psycopg.errors.Diagnostic) -> bool:
+    """Whether a GRANT did nothing: who has no right to give is told so by a warning, not by an error."""
+    said = diagnostic.message_primary or ""
+    return diagnostic.sqlstate == _NOT_GRANTED and said.startswith("no privileges were granted")
 
 
 @contextmanager

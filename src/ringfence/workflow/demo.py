@@ -82,7 +82,7 @@ def demo(*, keep: bool, progress: Progress) -> Told:
             _require_as_promised(told)
             return told
         finally:
-            scratch.stop(project)
+            scratch.stop(project, keep=keep)
 
 
 def _stage(place: Path, progress: Progress) -> tuple[Project, Git]:

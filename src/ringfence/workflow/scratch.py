@@ -81,10 +81,14 @@ def project(
     return made, git
 
 
-def stop(made: Project) -> None:
-    """Stop both servers."""
+def stop(made: Project, *, keep: bool = False) -> None:
+    """Stop both servers. Their data go with the scratch directory, also where they had to lie elsewhere, because their
+    account may not enter it; ``keep`` leaves them."""
     for environment in environments.BOTH:
         made.engine(environment).stop()
+        base = made.paths.data(environment)
+        if not keep and base.is_symlink():
+            shutil.rmtree(base.resolve(), ignore_errors=True)
 
 
 def _repository(root: Path, place: Path, environ: Mapping[str, str]) -> Git:

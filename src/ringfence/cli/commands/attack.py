@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 
 def attack(
-    quick: Annotated[bool, typer.Option("--quick", help="One case of each kind; half a minute or less.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="One case of each kind.")] = False,
     json: Json = False,
 ) -> None:
     """Try every known way to destroy production through every layer, and print what stopped it: the containment score.
@@ -36,7 +36,7 @@ def attack(
     failed, the harm is done for real, and verification must find it and repair or restore put it back, row for row.
 
     All of it happens to two servers that the command makes for itself in a scratch directory and removes; it takes no
-    configuration, and there is no way to name another database to it. It takes about a minute and a half.
+    configuration, and there is no way to name another database to it. It takes minutes; --quick is a part of it.
     """
     console = Console(as_json=json)
     with console.working("the attack"):
