@@ -173,7 +173,11 @@ def _got_through(stage: Stage, case: Case, printed: str, values: Mapping[str, st
 
 
 def _short(text: str, stage: Stage) -> str:
-    """One line for people, without a password and without the scratch directory's name."""
+    """One line for people, without a password and without the scratch directory's name; of a program of Python that
+    failed only why."""
+    lines = text.strip().splitlines()
+    if lines and lines[0].startswith("Traceback"):
+        text = lines[-1]
     for word in stage.reached()[2:]:
         text = text.replace(word, "•••")
     return one_line(text.replace(str(stage.place), "…").strip())[:_SHOWN]
