@@ -28,12 +28,20 @@ _AUTHENTICATION = ("password", "authentication", "pg_hba.conf", "role")
 
 
 def ensure_administrator(
-    docker: Docker, found: Found, target: Target, *, environment: EnvironmentName, created: bool, agree: Agree
+    docker: Docker,
+    found: Found,
+    target: Target,
+    *,
+    environment: EnvironmentName,
+    created: bool,
+    agree: Agree,
+    recognized: bool,
 ) -> list[str]:
     """Make sure that the tool's role exists, is a superuser and can log in. Returns what was done.
 
     ``created``: the container was just made by the tool, so its image's password is known to nobody and is removed.
-    In a container that was there before a role is made only where a person agrees. Raises EngineError (2) where the
+    In a container that was there before a role is made only where a person agrees, and nothing is done to one whose
+    server was not ``recognized``: it could be the other environment's. Raises EngineError (2) where the
     role exists and its password cannot be had, IdentityError (7) where nobody agreed.
     """
     refused = _refusal(target)
@@ -58,6 +66,12 @@ def ensure_administrator(
                 f"{question}, and nobody agreed",
                 hint=f"if it is the right container, 'ringfence up {environment} --yes'",
             )
+    if not recognized:
+        raise EngineError(
+            f"which server container {found.name} holds cannot be seen: there is no pg_control in "
+            f"{found.data_directory}",
+            hint=f"make role {target.user} yourself (SUPERUSER LOGIN), and put its password into {target.passfile}",
+        )
     _set_password(docker, found, target, superuser, exists)
     notes.append(f"{'gave a new password to' if exists else 'made'} role {target.user}, a superuser")
     if created and superuser != target.user:

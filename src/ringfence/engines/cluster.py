@@ -50,6 +50,16 @@ def data_version(data: Path) -> int | None:
     return int(text)
 
 
+def system_identifier(data: Path) -> str:
+    """The server's identifier as its control file has it. Raises EngineError where that cannot be read."""
+    try:
+        with (data / "global" / "pg_control").open("rb") as file:
+            first = file.read(8)
+    except OSError as error:
+        raise EngineError(f"{error.filename}: {error.strerror}", hint="the data directory is damaged") from error
+    return str(int.from_bytes(first, "little"))
+
+
 def directories(data: Path) -> tuple[Path, ...]:
     """Every directory that holds files of the server: its data directory, the WAL where that is a link, tablespaces."""
     linked = [p for p in (data / "pg_wal", *sorted(data.glob("pg_tblspc/*"))) if p.is_symlink()]

@@ -26,6 +26,14 @@ def nobody(question: str) -> bool:
     return False
 
 
+Recognize = Callable[[str], None]
+"""Looks at the system identifier of a server that was there before; raises IdentityError (7) for a wrong one."""
+
+
+def anyone(system_identifier: str) -> None:
+    """Where nothing is on record there is nothing to compare with."""
+
+
 class Engine(Protocol):
     """One environment's server."""
 
@@ -54,10 +62,11 @@ class Engine(Protocol):
         """How the server is at this moment; never an error because it does not run."""
         ...
 
-    def start(self, agree: Agree = nobody) -> Started:
+    def start(self, agree: Agree = nobody, recognize: Recognize = anyone) -> Started:
         """Make what is missing of what the engine owns, start it, and prove that it is the one meant.
 
-        Where that takes a change of a server that was there before, ``agree`` is asked. A second call changes nothing.
+        A server that was there before is shown to ``recognize`` before anything is done to it. Where starting takes a
+        change of it, ``agree`` is asked. A second call changes nothing.
         Raises EngineError (2) with what to do, and IdentityError (7) where nobody agreed.
         """
         ...

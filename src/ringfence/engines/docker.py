@@ -18,7 +18,7 @@ from ringfence import clock, files
 from ringfence.engines import bootstrap, compose, containers, ports
 from ringfence.engines.compose import Service
 from ringfence.engines.containers import LOOPBACK, Found
-from ringfence.engines.contract import Agree, nobody
+from ringfence.engines.contract import Agree, Recognize, anyone, nobody
 from ringfence.engines.dockercli import Docker, DockerError, find_docker
 from ringfence.engines.inside import programs_of
 from ringfence.engines.model import (
@@ -122,7 +122,7 @@ class DockerEngine:
             note="; ".join(notes) or None,
         )
 
-    def start(self, agree: Agree = nobody) -> Started:
+    def start(self, agree: Agree = nobody, recognize: Recognize = anyone) -> Started:
         """Make or adopt the container, start it, make the tool's role in it, and prove that it is the one meant."""
         docker = self._docker()
         docker.require_local()
@@ -139,8 +139,17 @@ class DockerEngine:
             found = self._require(docker)
             inner = self._inner_port(found)
             self._wait(docker, found, inner)
+            system = self._system_of(docker, found, found.data_directory)
+            if system is not None:
+                recognize(system)
             notes += bootstrap.ensure_administrator(
-                docker, found, self.target(), environment=self.environment, created=created, agree=agree
+                docker,
+                found,
+                self.target(),
+                environment=self.environment,
+                created=created,
+                agree=agree,
+                recognized=system is not None,
             )
             self._prove(docker, found)
         return Started(created=created, started=started, notes=tuple(notes))
@@ -306,6 +315,14 @@ class DockerEngine:
                     hint=f"'docker logs {self.container}' shows the whole log",
                 )
             clock.pause(0.1)
+
+    def _system_of(self, docker: Docker, found: Found, directory: str) -> str | None:
+        """The system identifier in the files of the container; None where its data lie elsewhere."""
+        try:
+            said = docker.first_bytes(found.id, f"{directory}/{_CONTROL_FILE}", 8)
+        except DockerError:
+            return None
+        return str(int.from_bytes(said, "little"))
 
     def _prove(self, docker: Docker, found: Found) -> None:
         """That something answers on the port is not enough: it must be the server of this container and volume."""

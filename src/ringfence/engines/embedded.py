@@ -17,7 +17,7 @@ from typing import ClassVar
 from ringfence import files, process
 from ringfence.engines import account as accounts
 from ringfence.engines import cluster, ports
-from ringfence.engines.contract import Agree, Containment, nobody
+from ringfence.engines.contract import Agree, Containment, Recognize, anyone, nobody
 from ringfence.engines.directory import place_of
 from ringfence.engines.model import (
     EngineKind,
@@ -91,7 +91,7 @@ class EmbeddedEngine:
             note=note,
         )
 
-    def start(self, agree: Agree = nobody) -> Started:
+    def start(self, agree: Agree = nobody, recognize: Recognize = anyone) -> Started:
         """Make the server where there is none, start it where it does not run, and prove that it is the one meant.
 
         Raises EngineError with what to do: no binaries, port in use, a foreign or stale process, a damaged directory.
@@ -102,6 +102,8 @@ class EmbeddedEngine:
         with files.lock(lock_file, purpose=f"starting {self.environment}"):
             base = accounts.make_base(self.base, base_account)
             version = cluster.data_version(base / "data")
+            if version is not None:
+                recognize(cluster.system_identifier(base / "data"))
             programs = accounts.reachable_programs(program_sets.choose(self.available, major=version), base_account)
             live = self._live(base)
             created = version is None

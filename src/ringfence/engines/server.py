@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from ringfence.engines.contract import Agree, nobody
+from ringfence.engines.contract import Agree, Recognize, anyone, nobody
 from ringfence.engines.directory import place_of, storage_of
 from ringfence.engines.model import (
     EngineKind,
@@ -104,7 +104,7 @@ class ServerEngine:
             note=None if identity.superuser else _no_superuser(self.superuser),
         )
 
-    def start(self, agree: Agree = nobody) -> Started:
+    def start(self, agree: Agree = nobody, recognize: Recognize = anyone) -> Started:
         """Nothing is started: the server must answer, be of a version that is known, and take writes."""
         try:
             identity = self._ask()
@@ -112,6 +112,7 @@ class ServerEngine:
             raise EngineError(error.message, hint=self._login_hint(error)) from error
         except QueryError as error:
             raise EngineError(f"the server does not say what it is: {error.message}", hint=error.hint) from error
+        recognize(identity.system_identifier)
         if not capability.is_supported(identity.server_version_num):
             raise EngineError(
                 f"{self.host}:{self.port} is PostgreSQL {identity.server_version}; "

@@ -49,7 +49,7 @@ def up(
     for environment in which:
         furnish.require_not_vanished(project, environment, accept=accept_new_identity)
     with ThreadPoolExecutor(max_workers=len(which)) as pool:
-        waiting = [(e, pool.submit(_start, project, e, agree)) for e in which]
+        waiting = [(e, pool.submit(_start, project, e, agree, accept_new_identity)) for e in which]
         started = [(e, f.result()) for e, f in waiting]
     brought = []
     for environment, server in started:
@@ -69,10 +69,15 @@ def up(
     return tuple(brought)
 
 
-def _start(project: Project, environment: EnvironmentName, agree: Agree) -> Started:
+def _start(project: Project, environment: EnvironmentName, agree: Agree, accept: bool) -> Started:
     """Start a server. Where one is on record, one that does not know the role is no matter of set-up any more: 7."""
+    record = known.read(project)
+
+    def recognize(system_identifier: str) -> None:
+        furnish.recognize(record, environment, system_identifier, accept=accept)
+
     try:
-        return project.engine(environment).start(agree)
+        return project.engine(environment).start(agree, recognize)
     except EngineError as error:
         cause = error.__cause__
         if isinstance(cause, ConnectError) and cause.answered and environment in known.read(project):

@@ -5,7 +5,7 @@ Everything that could be wrong is looked for before the first word is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import psycopg
@@ -71,6 +71,23 @@ def require_not_vanished(project: Project, environment: EnvironmentName, *, acce
             f"production's server is gone; on record is {recorded.describe()}",
             hint=f"look for its data directory or volume. If a new, empty production is meant, "
             f"'ringfence up production {known.ACCEPT}'",
+        )
+
+
+def recognize(
+    record: Mapping[str, Known], environment: EnvironmentName, system_identifier: str, *, accept: bool
+) -> None:
+    """Refuse (7) a server by its system identifier alone, before anything is started, made or changed in it (pure)."""
+    other: EnvironmentName = "test" if environment == "production" else "production"
+    of_other, own = record.get(other), record.get(environment)
+    if of_other is not None and of_other.system_identifier == system_identifier:
+        raise IdentityError(
+            f"{environment}'s server is {other}'s server, or a copy of its files (system {system_identifier})",
+            hint=f"check where [{environment}] leads in ringfence.toml; each environment needs a server of its own",
+        )
+    if environment == "production" and own is not None and own.system_identifier != system_identifier and not accept:
+        raise known.changed(
+            environment, f"its system identifier is {system_identifier}; {own.system_identifier} is on record"
         )
 
 

@@ -70,7 +70,7 @@ def require_not_production(
     recorded = known.read(project).get("production")
     if recorded is not None and recorded.system_identifier == seen.system_identifier:
         raise IdentityError(
-            f"the test server is production's server, or a copy of its files ({seen.describe()})",
+            f"test's server is production's server, or a copy of its files ({seen.describe()})",
             hint="check where [test] leads in ringfence.toml; test needs a server of its own",
         )
     try:

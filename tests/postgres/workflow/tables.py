@@ -203,8 +203,10 @@ PRODUCTION_STATEMENTS: dict[str, tuple[Way, str]] = {
 }
 
 
+ON_PRODUCTION_AND_RESTORE = (*ON_PRODUCTION, *RESTORE)
+
 PRODUCTION_DOORS: dict[str, tuple[Way, str]] = {
-    "the test server": (the_test_server, "test server"),
+    "the test server": (the_test_server, "test's server"),
     "a pooler": (pooler("session"), "a pooler answers"),
 }
 
@@ -226,7 +228,10 @@ class Tried:
 
     def test_way(self, name: str) -> None:
         """Test's settings lead to production by a way of the table."""
-        way, why = TEST_WAYS[name]
+        self.way(name, *TEST_WAYS[name])
+
+    def way(self, name: str, way: Way, why: str) -> None:
+        """Test's settings lead to production by any way."""
         with way(self.stage) as door, settings(self.stage, pointed(self.stage, door)):
             let_in(self.stage, door)
             told = all_refuse(self.stage, self.capsys, self.monkeypatch, ON_TEST)
@@ -272,6 +277,6 @@ class Tried:
             user, password = self.stage.production.user, password_of(self.stage)
             entry = PassEntry(host=door.host, port=door.port, user=user, password=password)
             add_passwords(self.stage.production.passfile, [entry])
-            told = all_refuse(self.stage, self.capsys, self.monkeypatch, (*ON_PRODUCTION, *RESTORE))
+            told = all_refuse(self.stage, self.capsys, self.monkeypatch, ON_PRODUCTION_AND_RESTORE)
             assert why in told, (name, told)
         self.stage.project.paths.pgpass.write_bytes(passwords)

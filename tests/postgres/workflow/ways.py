@@ -60,7 +60,7 @@ def address(host: str, *, written: str | None = None) -> Way:
 
 @contextlib.contextmanager
 def unix_socket(stage: Stage) -> Iterator[Door]:
-    yield Door(host=_socket_directory(stage), port=stage.production.port)
+    yield Door(host=_socket_directory(stage), port=_socket_port(stage))
 
 
 @contextlib.contextmanager
@@ -69,7 +69,7 @@ def linked_socket(stage: Stage) -> Iterator[Door]:
     with tempfile.TemporaryDirectory() as place:
         link = Path(place) / "test"
         link.symlink_to(_socket_directory(stage))
-        yield Door(host=str(link), port=stage.production.port)
+        yield Door(host=str(link), port=_socket_port(stage))
 
 
 def _socket_directory(stage: Stage) -> str:
@@ -77,6 +77,10 @@ def _socket_directory(stage: Stage) -> str:
     if shared.is_dir():
         return str(shared)  # what a container has mounted where it keeps its sockets
     return str(stage.value("production", "SHOW unix_socket_directories")).strip('"')
+
+
+def _socket_port(stage: Stage) -> int:
+    return int(str(stage.value("production", "SHOW port")))  # a container's own, not the published one
 
 
 @contextlib.contextmanager
@@ -201,7 +205,7 @@ def clone(*, restamped: bool = False, standby: bool = False, promoted: bool = Fa
         data, port = place / "data", ports.free_port()
         target, programs = stage.production, stage.project.programs[0]
         try:
-            _copy_files(target.conninfo(), source, data)
+            copy_files(target.conninfo(), source, data)
             (data / "ringfence.conf").write_text("")
             own = f"port = {port}\nlisten_addresses = '{HOST}'\nunix_socket_directories = ''\nfsync = off\n"
             own += "max_locks_per_transaction = 256\n"  # a standby's must not be below its primary's
@@ -230,7 +234,7 @@ def clone(*, restamped: bool = False, standby: bool = False, promoted: bool = Fa
     return way
 
 
-def _copy_files(conninfo: str, source: Path, data: Path) -> None:
+def copy_files(conninfo: str, source: Path, data: Path) -> None:
     """As an online backup by hand does it: between pg_backup_start and pg_backup_stop."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
         new = connection.info.server_version >= 150000
@@ -238,7 +242,11 @@ def _copy_files(conninfo: str, source: Path, data: Path) -> None:
         end = "pg_backup_stop(false)" if new else "pg_stop_backup(false, false)"
         connection.execute(f"SELECT {begin}".encode())
         ignore = shutil.ignore_patterns("postmaster.pid", "postmaster.opts", "pg_replslot")
-        shutil.copytree(source, data, ignore=ignore)
+        shutil.copytree(source, data, ignore=ignore, dirs_exist_ok=True)
+        for path in (data, *data.rglob("*")):  # whose they were
+            if os.geteuid() == 0:
+                owner = source.stat()
+                os.chown(path, owner.st_uid, owner.st_gid)
         row = connection.execute(f"SELECT labelfile FROM {end}".encode()).fetchone()
         connection.execute("SELECT pg_switch_wal()")
     assert row is not None
