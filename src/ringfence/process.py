@@ -128,10 +128,10 @@ def run(
     started = clock.monotonic_s()
     given = subprocess.PIPE if stdin is not None else stdin_from or subprocess.DEVNULL
     child = _start(line, env=env, cwd=cwd, stdin=given, stdout_to=stdout_to, run_as=run_as)
-    assert child.stderr is not None
-    out = _Tail(child.stdout, CAPTURE_LIMIT_BYTES) if child.stdout is not None else None
-    err = _Tail(child.stderr, CAPTURE_LIMIT_BYTES)
-    try:
+    try:  # from the first moment: whoever presses Ctrl-C may be fast
+        assert child.stderr is not None
+        out = _Tail(child.stdout, CAPTURE_LIMIT_BYTES) if child.stdout is not None else None
+        err = _Tail(child.stderr, CAPTURE_LIMIT_BYTES)
         if stdin is not None:
             _feed(child, stdin)
         _wait(child, started + timeout_s, on_tick)

@@ -51,7 +51,6 @@ def test_every_mistake_is_told_in_one_go(empty):
         ('project = "inventory"\n[production\n', "line 2"),
         ('project = "inventory"\nproject = "x"\n', "the key project stands there twice"),
         ('project = "../x"\n[production]\n[test]\n', "project"),
-        ('project = "x"\n[production]\ndb_port = 4546\n[test]\ndb_port = 4546\n', "4546 is also production.db_port"),
         ('project = "x"\n[production]\nurl = "postgresql://a:secret@h/d"\n[test]\n', "password does not belong"),
         ('project = "x"\n[production]\n[test]\n[verify.rules]\nfilm = "ignore"\n', "ignore needs a reason"),
     ],
@@ -60,6 +59,11 @@ def test_one_mistake(empty, text, said):
     empty.config.write_text(text)
     told = empty.refused("up", code=2)
     assert said in told and "secret" not in told
+
+
+def test_two_environments_at_one_address_are_refused_for_what_they_would_do(empty):
+    empty.config.write_text('project = "x"\n[production]\ndb_port = 4546\n[test]\ndb_port = 4546\n')
+    assert "4546 is also production.db_port" in empty.refused("up", code=7)
 
 
 def test_what_writes_refuses_a_broken_file(empty):

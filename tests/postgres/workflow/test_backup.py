@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 import stat
 import threading
 import time
@@ -181,6 +182,10 @@ def test_a_role_that_may_not_read_everything_is_refused(stage: Stage) -> None:
     role = stage.project.settings.production.app_role
     admin = stage
     admin.run("production", *SAMPLE)
+    # Such a role never put on record where the data lie: it cannot see that.
+    record = json.loads(stage.project.paths.identities.read_bytes())
+    record["production"]["place"] = None
+    stage.project.paths.identities.write_text(json.dumps(record))
     stage = stage.reopened(**{'admin_role = "shared_admin"': f'admin_role = "{role}"\napp_role = "other_app"'})
     with pytest.raises(BackupError, match=r"backup not made|could not be read"):
         backup(stage)
