@@ -152,8 +152,3 @@ def file_word(text: str, *, what: str) -> str:
 def issue_word(issue: str | None) -> str:
     """The issue as it stands in file names; a run without one is ``manual``."""
     return "manual" if issue is None else file_word(issue, what="the issue")
-
-
-def shown_path(path: Path, worktree: Path) -> str:
-    """A path as people and agents in the work tree would write it."""
-    return path.relative_to(worktree).as_posix() if path.is_relative_to(worktree) else str(path)

@@ -8,7 +8,6 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
 
 import typer
 from typer.main import get_command
@@ -19,8 +18,6 @@ from ringfence.errors import EndedBySignal, InternalError, RingfenceError, Usage
 
 INTERRUPTED = 130
 READER_GONE = 141
-# Newer typers carry a click of their own, older ones use the package: what they raise is reached by a public name.
-_UsageProblem: type[Any] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 # Where each command is. Only the one that is called is loaded: all of them together take half a second.
 COMMANDS: dict[str, str] = {

@@ -73,10 +73,6 @@ class Docker:
                 hint='unset DOCKER_HOST and DOCKER_CONTEXT; for a database elsewhere there is engine = "server"',
             )
 
-    def engine_name(self) -> str:
-        """The engine's own identifier and its machine."""
-        return self.run("info", "--format", "{{.Name}} {{.ID}}").stdout.strip()
-
     def find(self, name: str) -> Found | None:
         """A container by its exact name."""
         return next((found for found in self.everything() if found.name == name), None)

@@ -93,10 +93,6 @@ def _cat(shell: Shell, call: Call) -> str:
     return "".join(texts)
 
 
-def environment_print(shell: Shell, call: Call) -> str:
-    return UNKNOWN
-
-
 def sed(shell: Shell, call: Call) -> str:
     """sed: with -i it writes; what it would write in must not lead to production."""
     words = call.marked[1:]

@@ -81,8 +81,3 @@ def is_compose(code: Code) -> bool:
     """A compose file by its name, or a YAML file with services in it."""
     name = PurePosixPath(code.path).name
     return code.language == "yaml" and bool(re.match(r"(docker-)?compose\b.*\.ya?ml$", name))
-
-
-def is_test_dotenv(code: Code) -> bool:
-    """``.env.test`` and the like: the values that tests get."""
-    return code.language == "dotenv" and bool(re.search(r"test|e2e|ci\b", PurePosixPath(code.path).name))

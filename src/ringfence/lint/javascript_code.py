@@ -7,8 +7,8 @@ import re
 from tree_sitter import Node
 
 from ringfence.lint.folding import MOST_DEPTH, Folder, once
-from ringfence.lint.model import UNKNOWN, Call, Code, Comment, Fallback, Language, Use
-from ringfence.lint.trees import captures, first_error, joined, parse, place, text_of
+from ringfence.lint.model import UNKNOWN, Call, Code, Fallback, Language, Use
+from ringfence.lint.trees import captures, comment, first_error, joined, parse, place, text_of
 
 _QUERY = """
 (string) @text (template_string) @text (number) @number (comment) @comment (call_expression) @call
@@ -46,7 +46,7 @@ def read(path: str, source: bytes, language: Language) -> Code:
         numbers=tuple(reader.numbers(found.get("number", []))),
         calls=tuple(reader.call(n) for n in found.get("call", [])),
         fallbacks=tuple(f for n in found.get("fallback", []) if (f := reader.fallback(n))),
-        comments=tuple(_comment(n, source) for n in found.get("comment", [])),
+        comments=tuple(comment(n, source, before=b" \t{") for n in found.get("comment", [])),
         variables=frozenset(text_of(n).strip("'\"") for n in (*found.get("env", ()), *found.get("index", ()))),
         imports=frozenset(text_of(n)[1:-1] for n in (*found.get("import", ()), *found.get("required", ()))),
     )
@@ -217,10 +217,3 @@ def _fragment(node: Node) -> str:
         number = int(code[1] or code[2] or code[3], 16)
         return chr(number) if number < 0x110000 else ""
     return _ESCAPES.get(text[1:], text[1:])
-
-
-def _comment(node: Node, source: bytes) -> Comment:
-    start = source.rfind(b"\n", 0, node.start_byte) + 1
-    return Comment(
-        text=text_of(node), line=node.end_point[0] + 1, alone=not source[start : node.start_byte].strip(b" \t{")
-    )

@@ -8,8 +8,8 @@ import re
 from tree_sitter import Node
 
 from ringfence.lint.folding import MOST_DEPTH, Folder, once
-from ringfence.lint.model import UNKNOWN, Call, Code, Comment, Fallback, Use
-from ringfence.lint.trees import captures, first_error, joined, parse, place, text_of
+from ringfence.lint.model import UNKNOWN, Call, Code, Fallback, Use
+from ringfence.lint.trees import captures, comment, first_error, joined, parse, place, text_of
 
 _QUERY = """
 (string) @text (concatenated_string) @text (integer) @number (comment) @comment (call) @call
@@ -40,7 +40,7 @@ def read(path: str, source: bytes) -> Code:
         numbers=tuple(reader.numbers(found.get("number", []))),
         calls=tuple(calls),
         fallbacks=(*ors, *gets),
-        comments=tuple(_comment(n, source) for n in found.get("comment", [])),
+        comments=tuple(comment(n, source) for n in found.get("comment", [])),
         imports=frozenset(text_of(n).partition(" ")[0] for n in found.get("import", [])),
     )
 
@@ -237,8 +237,3 @@ def _plain(node: Node) -> str:
     except (ValueError, SyntaxError, MemoryError):  # an f-string without a value in it
         return "".join(text_of(c) for c in node.named_children if c.type == "string_content")
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def _comment(node: Node, source: bytes) -> Comment:
-    start = source.rfind(b"\n", 0, node.start_byte) + 1
-    return Comment(text=text_of(node), line=node.start_point[0] + 1, alone=not source[start : node.start_byte].strip())

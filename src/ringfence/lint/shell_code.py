@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from tree_sitter import Node
 
-from ringfence.lint.model import UNKNOWN, Code, Command, Comment, Place, Text, Use
-from ringfence.lint.trees import captures, first_error, joined, parse, place, text_of
+from ringfence.lint.model import UNKNOWN, Code, Command, Place, Text, Use
+from ringfence.lint.trees import captures, comment, first_error, joined, parse, place, text_of
 
 _QUERY = "(command) @command (variable_assignment) @assignment (comment) @comment"
 
@@ -30,14 +30,7 @@ def read(path: str, source: bytes) -> Code:
         texts=tuple(_assigned(n, variables) for n in found.get("assignment", []))
         + tuple(Text(values=(" ".join(c.words),), place=c.place) for c in commands),
         commands=tuple(commands),
-        comments=tuple(
-            Comment(
-                text=text_of(n),
-                line=n.start_point[0] + 1,
-                alone=not source[source.rfind(b"\n", 0, n.start_byte) + 1 : n.start_byte].strip(),
-            )
-            for n in found.get("comment", [])
-        ),
+        comments=tuple(comment(n, source) for n in found.get("comment", [])),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tree_sitter import Language, Node, Parser, Query, QueryCursor
 
-from ringfence.lint.model import Place
+from ringfence.lint.model import Comment, Place
 
 MOST_VALUES = 8
 _GRAMMARS = {
@@ -56,6 +56,13 @@ def place(node: Node) -> Place:
     """Where a node begins and ends. Columns are bytes in the grammar; lines with other letters are a few off."""
     row, column = node.start_point
     return Place(line=row + 1, column=column + 1, start=node.start_byte, end=node.end_byte)
+
+
+def comment(node: Node, source: bytes, *, before: bytes = b" \t\r\f\v") -> Comment:
+    """A comment, on the line where it ends; ``before`` is what may stand on its line and leave it alone there."""
+    start = source.rfind(b"\n", 0, node.start_byte) + 1
+    alone = not source[start : node.start_byte].strip(before)
+    return Comment(text=text_of(node), line=node.end_point[0] + 1, alone=alone)
 
 
 def first_error(root: Node) -> int:

@@ -48,11 +48,6 @@ def has_membership_options(of_major: int) -> bool:
     return of_major >= 16
 
 
-def has_maintain_privilege(of_major: int) -> bool:
-    """MAINTAIN on tables (17+)."""
-    return of_major >= 17
-
-
 def has_walinspect(of_major: int) -> bool:
     """The extension pg_walinspect (15+)."""
     return of_major >= 15
