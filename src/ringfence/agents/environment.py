@@ -34,6 +34,26 @@ ALLOWED = frozenset(
 )
 ALLOWED_PREFIXES = ("LC_", "XDG_", "ANTHROPIC_", "OPENAI_", "GEMINI_", "GOOGLE_GENAI_", "CLAUDE_CODE_", "CODEX_")
 
+_IN_URL = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey"})
+"""What drivers of other languages understand in a URL as libpq does; some refuse a URL with more."""
+_VARIABLES = {
+    "connect_timeout": "PGCONNECT_TIMEOUT",
+    "krbsrvname": "PGKRBSRVNAME",
+    "ssl_min_protocol_version": "PGSSLMINPROTOCOLVERSION",
+    "ssl_max_protocol_version": "PGSSLMAXPROTOCOLVERSION",
+    "channel_binding": "PGCHANNELBINDING",
+    "require_auth": "PGREQUIREAUTH",
+    "gssencmode": "PGGSSENCMODE",
+    **{
+        name: f"PG{name.upper()}"
+        for name in (
+            *("sslmode", "sslnegotiation", "sslrootcert", "sslcert", "sslkey", "sslcrl", "sslcrldir", "sslsni"),
+            "sslcertmode",
+        )
+    },
+}
+"""libpq's variable for a parameter, where there is one (https://www.postgresql.org/docs/current/libpq-envars.html)."""
+
 _NEVER = re.compile(
     r"PG[A-Z0-9_]*|(?:\w+_)?DATABASE_URL(?:_\w+)?|DOCKER_\w+|CONTAINER_HOST|SSH_AUTH_SOCK|RINGFENCE_\w+"
 )
@@ -68,7 +88,8 @@ def test_database_url(access: TestAccess) -> str:
     """The test database as a URL, every part percent-encoded (an IPv6 address stands in brackets)."""
     host = f"[{access.host}]" if ":" in access.host else quote(access.host, safe="")
     login = f"{quote(access.user, safe='')}:{quote(access.password, safe='')}"
-    return f"postgresql://{login}@{host}:{access.port}/{quote(access.database, safe='')}"
+    how = "&".join(f"{name}={quote(value, safe='/')}" for name, value in access.parameters if name in _IN_URL)
+    return f"postgresql://{login}@{host}:{access.port}/{quote(access.database, safe='')}{'?' if how else ''}{how}"
 
 
 test_database_url.__test__ = False  # type: ignore[attr-defined]  # its name begins with "test"; pytest must not run it
@@ -129,6 +150,8 @@ def _test_variables(access: TestAccess, url: str) -> dict[str, str]:
         "PGSERVICEFILE": "/dev/null",
         "PGSYSCONFDIR": "/dev/null",
         "PSQLRC": "/dev/null",
+        **({"PGHOSTADDR": access.address} if access.address else {}),
+        **{_VARIABLES[name]: value for name, value in access.parameters if name in _VARIABLES},
     }
 
 

@@ -27,7 +27,11 @@ class AgentSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class TestAccess:
-    """Where the test environment is and how an agent gets in. There is no such thing for production."""
+    """Where the test environment is and how an agent gets in. There is no such thing for production.
+
+    ``parameters`` are libpq's words for how to connect (TLS). ``address`` is where ``host`` is found, for a name that
+    is there only because a certificate is for it.
+    """
 
     __test__ = False  # the name begins with "Test", but this is nothing for pytest to collect
 
@@ -37,6 +41,8 @@ class TestAccess:
     user: str
     password: str = field(repr=False)
     web_port: int
+    address: str | None = None
+    parameters: tuple[tuple[str, str], ...] = ()
 
 
 class Ended(TypedDict):

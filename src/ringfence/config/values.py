@@ -19,7 +19,7 @@ from ringfence.config.names import (
     parse_column_name,
     parse_table_name,
 )
-from ringfence.postgres.url import read_url
+from ringfence.postgres.url import PASSWORD_ELSEWHERE, read_url
 from ringfence.redact import one_line
 
 EngineName = Literal["embedded", "docker", "server"]
@@ -103,7 +103,7 @@ def checked_url(value: str) -> str:
     """A url as it may stand in the file. Raises ValueError, whose words do not repeat it."""
     # Wider than the grammar of URLs: a password may hold / or @, and libpq also takes it as a parameter.
     if re.search(r"://\S*:\S*@", value) or re.search(r"(?i)password\s*=", unquote(value)):
-        raise ValueError("a password does not belong in this file; it stands in the pgpass file of the project")
+        raise ValueError(PASSWORD_ELSEWHERE)
     read_url(value)
     return value
 

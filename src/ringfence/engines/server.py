@@ -33,6 +33,7 @@ from ringfence.postgres.identity import Identity, read_identity
 from ringfence.postgres.programs import ClientPrograms, Programs
 from ringfence.postgres.target import Target
 
+_SYSTEM_ROOTS_MAJOR = 16
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _HOME_FILES = {
     "sslrootcert": ("root.crt",),
@@ -62,13 +63,16 @@ class ServerEngine:
 
     def target(self, database: str = "postgres", user: str | None = None) -> Target:
         """Where the administrator (or ``user``) connects: as the URL says, with libpq's own files where it has them."""
+        how = {**_home_parameters(self.environ), **dict(self.parameters)}
+        if how.get("sslrootcert") == "system":
+            how.setdefault("sslmode", "verify-full")  # as libpq does, which takes no weaker one with it
         return Target(
             host=self.host,
             port=self.port,
             database=database,
             user=user or self.superuser,
             passfile=self.passfile,
-            parameters=tuple(sorted({**_home_parameters(self.environ), **dict(self.parameters)}.items())),
+            parameters=tuple(sorted(how.items())),
         )
 
     def clients(self, server_version_num: int) -> ClientPrograms:
@@ -82,6 +86,15 @@ class ServerEngine:
                     "reached over a network",
                     hint="install your system's postgresql-client package; or say sslmode=disable in the url, if the "
                     "network is one that nobody else reads",
+                )
+        if dict(self.target().parameters).get("sslrootcert") == "system":
+            available = [p for p in available if p.major >= _SYSTEM_ROOTS_MAJOR]
+            if not available:
+                raise EngineError(
+                    f"sslrootcert=system needs programs of PostgreSQL {_SYSTEM_ROOTS_MAJOR} or newer that can encrypt, "
+                    "and this machine has none",
+                    hint="name the file of the authorities in the url (Debian: "
+                    "sslrootcert=/etc/ssl/certs/ca-certificates.crt)",
                 )
         return program_sets.choose_client(available, server_major=server_version_num // 10000)
 
@@ -171,7 +184,7 @@ class ServerEngine:
         return self.host in LOOPBACK or self.host.startswith("/")
 
     def _wants_tls(self) -> bool:
-        mode = dict(self.parameters).get("sslmode", "prefer")
+        mode = dict(self.target().parameters).get("sslmode", "prefer")
         return mode in ("require", "verify-ca", "verify-full") or (mode != "disable" and not self._is_local())
 
     def _addresses(self, unknown: list[str]) -> tuple[Listening, ...]:
@@ -187,9 +200,11 @@ class ServerEngine:
     def _login_hint(self, error: ConnectError) -> str | None:
         if "password" not in error.message:
             return error.hint
+        own = Path(self.environ.get("HOME", "/nonexistent"), ".pgpass")
+        unread = f" ({own} is not read: it opens more than this project)" if own.exists() else ""
         return (
             f"put the line {self.host.replace(':', chr(92) + ':')}:{self.port}:*:{self.superuser}:PASSWORD into "
-            f"{self.passfile} (mode 0600); a : or \\ in the password is written with a \\ before it"
+            f"{self.passfile} (mode 0600); a : or \\ in the password is written with a \\ before it{unread}"
         )
 
 

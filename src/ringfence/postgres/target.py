@@ -152,6 +152,11 @@ def read_passfile(path: Path) -> list[PassEntry]:
         if not line or line.startswith("#"):
             continue
         fields = _split(line)
+        if "*" in (wild := _split(line.replace("\\*", "named so")))[:2] or wild[3:4] == ["*"]:
+            raise ConfigError(
+                f"{path}: line {number} has a * for a host, port or role",
+                hint="write them out: with a * one server's password would be sent to another",
+            )
         if len(fields) != 5 or not fields[1].isdigit():
             raise ConfigError(
                 f"{path}: line {number} is not host:port:database:user:password", hint="repair or remove the line"

@@ -36,8 +36,14 @@ _MISLEADING = frozenset(
 )
 """Parameters that lead elsewhere than the url shows, or make what answers look like something else."""
 
+_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+PASSWORD_ELSEWHERE = (
+    "a password does not belong in this file; it stands in the project's pgpass file: 'ringfence up' names it and the "
+    "line to write"
+)
 _NAME = re.compile(r"[a-z_]{1,40}")
-_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl", "sslcrldir")
+FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl", "sslcrldir")
+"""Parameters whose values are files (the last one a directory) on this machine."""
 _WHY = {
     **dict.fromkeys(("host", "hostaddr", "port"), "it leads to another server than the one the url shows"),
     **dict.fromkeys(("service", "servicefile"), "it leads to whatever a service file says"),
@@ -46,8 +52,11 @@ _WHY = {
     "options": "it changes what statements in the session mean",
     "target_session_attrs": "it picks a server by its state; name the one that is meant",
     "load_balance_hosts": "it picks a server by chance; name the one that is meant",
-    "passfile": "the password comes from the project's pgpass file",
-    "password": "a password does not belong in this file; it stands in the pgpass file of the project",
+    "passfile": "the password stands in the project's pgpass file, which no agent reads; 'ringfence up' names it",
+    "password": PASSWORD_ELSEWHERE,
+    "sslpassword": "a password does not belong in this file; use a key without one that only you can read",
+    "ssl": "libpq's word is sslmode: sslmode=verify-full, or sslmode=require",
+    "application_name": "sessions are named by what they are for",
     "replication": "it makes another kind of session",
 }
 
@@ -95,8 +104,10 @@ def read_url(text: str) -> ServerAddress:
         )
     parameters = tuple(sorted((name, whole[name]) for name in names))
     for name, value in parameters:
-        if name in _FILES and not value.startswith("/") and (name, value) != ("sslrootcert", "system"):
+        if name in FILES and not value.startswith("/") and (name, value) != ("sslrootcert", "system"):
             raise ValueError(f"{name} is {one_line(value[:80])!r}; it must be an absolute path")
+        if name == "sslmode" and value not in _MODES:
+            raise ValueError(f"sslmode is {one_line(value[:80])!r}; it is one of {', '.join(_MODES)}")
     host = shown.get("host", "")
     if not host or "," in host:
         raise MisleadingURLError(

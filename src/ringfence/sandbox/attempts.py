@@ -36,7 +36,10 @@ def _network(targets: dict[str, Any]) -> dict[str, Try]:
     found: dict[str, Try] = {}
     for number, (host, port) in enumerate(targets["servers"]):
         found[f"tcp to {'production' if number == 0 else 'a server'} at {host}:{port}"] = partial(tries.tcp, host, port)
-    for name, port in (("production", targets["production_port"]), ("another port", targets["decoy_port"])):
+    ports = {"production": targets["production_port"], "another port": targets["decoy_port"]}
+    if targets["test_server"] and targets["test_server"][1] == ports["production"]:
+        del ports["production"]  # both are elsewhere and have the same port: here it is the test database's
+    for name, port in ports.items():
         found |= {
             f"mptcp to {name}": partial(tries.tcp, "127.0.0.1", port, protocol=262),
             f"smc to {name}": partial(tries.other_family, 43, socket.SOCK_STREAM, ("127.0.0.1", port)),

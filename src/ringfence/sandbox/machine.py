@@ -29,10 +29,10 @@ def listening_sockets() -> list[Path]:
     except OSError:
         return []
     for line in lines:
-        name = line.split(" ")[-1]
-        if name.startswith("/"):
+        fields = line.split(None, 7)  # seven columns, then a path in which spaces stand as they are
+        if len(fields) == 8 and fields[7].startswith("/"):
             with contextlib.suppress(OSError):
-                path = Path(name).resolve()
+                path = Path(fields[7]).resolve()
                 if path.is_socket():
                     found.add(path)
     return sorted(found)

@@ -49,6 +49,7 @@ class Wanted:
 
     ``homes`` become empty and get back only what is listed in ``read`` and ``write``, and of ``copy`` a copy. ``hide``
     is never seen, whatever else says so; ``protect`` is seen and cannot be changed. ``hosts`` are reached over https.
+    ``names`` stand for the loopback, where the network is a namespace: certificates are looked at by them.
     """
 
     worktree: Path
@@ -60,6 +61,7 @@ class Wanted:
     protect: tuple[Path, ...] = ()
     forwards: tuple[Forward, ...] = ()
     hosts: tuple[tuple[str, int], ...] = ()
+    names: tuple[str, ...] = ()
     denied_ports: tuple[int, ...] = ()
     upstream_proxy: str | None = None
     no_proxy: tuple[str, ...] = ()

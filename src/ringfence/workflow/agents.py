@@ -10,17 +10,16 @@ from ringfence import clock
 from ringfence.agents import record
 from ringfence.agents.environment import AgentEnvironment, agent_environment
 from ringfence.agents.handover import Handover
-from ringfence.agents.model import AgentResult, AgentSpec, TestAccess
+from ringfence.agents.model import AgentResult, AgentSpec
 from ringfence.agents.prompt import agent_prompt
 from ringfence.agents.record import OutputFile
 from ringfence.agents.runner import run_agent
 from ringfence.config.presets import PRESETS
 from ringfence.errors import ConfigError
 from ringfence.journal.log import Journal
-from ringfence.postgres import programs as program_sets
 from ringfence.postgres import target
 from ringfence.sandbox.launch import Sandbox
-from ringfence.workflow import canary, enclosure
+from ringfence.workflow import access, canary, enclosure
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
 
@@ -34,36 +33,16 @@ def require_agents(project: Project) -> None:
         )
 
 
-def access(project: Project) -> TestAccess:
-    """Where the test database is and how to get in. Raises ConfigError (2) when its password is not known."""
-    there = project.target("test")
-    password = target.find_password(there.passfile, host=there.host, port=there.port, user=there.user)
-    if password is None:
-        raise ConfigError(
-            f"no password for {there.user} at {there.address} in {there.passfile}",
-            hint="'ringfence up' makes the test server and its password",
-        )
-    return TestAccess(
-        host=there.host,
-        port=there.port,
-        database=there.database,
-        user=there.user,
-        password=password,
-        web_port=project.settings.test.web_port,
-    )
-
-
 def environment_of(
     project: Project, agent: str, environ: Mapping[str, str], *, run_id: str, issue: str | None
 ) -> AgentEnvironment:
     """The variables of an agent. In a sandbox they also say who commits, because no file of the home does."""
     enclosed = project.settings.sandbox.mode != "none"
     identity = enclosure.git_identity(project.settings.root, environ) if enclosed else {}
-    there = access(project)
     return agent_environment(
         {**environ, **identity},
-        replace(there, host=enclosure.LOOPBACK) if enclosed else there,
-        programs_directory=program_sets.choose(project.programs).directory,
+        access.for_agents(project),
+        programs_directory=access.programs_directory(project),
         pass_through=(*project.settings.workflow.pass_environment, *_of_preset(project, agent), *identity),
         agent=agent,
         run_id=run_id,
@@ -159,7 +138,7 @@ def _run_one(
     environ: Mapping[str, str],
     sandbox: Sandbox | None,
 ) -> AgentResult:
-    issue, test = journal.state.issue, access(project)
+    issue, test = journal.state.issue, access.for_agents(project)
     environment = environment_of(project, spec.name, environ, run_id=journal.run_id, issue=issue)
     for dropped in environment.dropped:
         progress.say(f"{spec.name}: {dropped.name} is not passed on: {dropped.reason}")

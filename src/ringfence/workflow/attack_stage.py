@@ -27,7 +27,7 @@ from ringfence.postgres import programs as program_sets
 from ringfence.postgres import queries, target
 from ringfence.postgres.connection import Connection, connect
 from ringfence.sandbox.decoys import Decoys
-from ringfence.workflow import agents, backup, guard, reseed, scratch
+from ringfence.workflow import access, agents, backup, guard, reseed, scratch
 from ringfence.workflow.progress import Quiet
 from ringfence.workflow.project import Project
 
@@ -94,13 +94,13 @@ class Stage:
         """What stands for the places of a case."""
         settings, project = self.project.settings, self.project
         production, test = project.target("production"), project.target("test")
-        access = agents.access(project)
+        inside = access.outside(project)
         admin, app = (self.password(r) for r in (settings.production.admin_role, settings.production.app_role))
         database = (damage.database if damage else None) or production.database
         return {
             "URL": f"postgresql://{production.user}:{admin}@127.0.0.1:{production.port}/{database}",
             "APP_URL": f"postgresql://{settings.production.app_role}:{app}@127.0.0.1:{production.port}/{database}",
-            "TEST_URL": f"postgresql://{test.user}:{access.password}@127.0.0.1:{test.port}/{test.database}",
+            "TEST_URL": f"postgresql://{test.user}:{inside.password}@127.0.0.1:{test.port}/{test.database}",
             "PASSWORD": admin,
             "PORT": str(production.port),
             "TEST_PORT": str(test.port),

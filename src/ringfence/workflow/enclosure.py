@@ -21,12 +21,11 @@ from ringfence.sandbox.machine import runtime_paths
 from ringfence.sandbox.model import LAYERS, Forward, Layer, Wanted
 from ringfence.sandbox.policy import NotPossibleError
 from ringfence.sandbox.probe import Chosen, Targets
+from ringfence.workflow import access
+from ringfence.workflow.access import LOOPBACK
 from ringfence.workflow.project import Project
 
 HTTPS = 443
-LOOPBACK = "127.0.0.1"
-"""Where the test database is found inside, wherever it is outside."""
-
 _IDENTITY = ("user.name", "user.email", "init.defaultBranch", "core.autocrlf")
 _DOCKER_BRIDGE = "172.17.0.1"
 _XDG = ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")
@@ -80,6 +79,17 @@ def wanted(project: Project, environment: Mapping[str, str], environ: Mapping[st
     git = _git_directories(root, environ)
     own = (project.paths.config_directory, project.paths.state_directory, project.paths.data_directory)
     in_homes = [home / name for home in homes for name in places.CREDENTIALS]
+    hide = _real(
+        [
+            *(path.parent for path in own),
+            *(project.paths.data(environment).resolve() for environment in ("production", "test")),
+            project.paths.backups,
+            *in_homes,
+            *_expanded(settings.sandbox.hide, environ),
+        ]
+    )
+    certificates = access.files(project)
+    _require_visible(certificates, hide)
     return Wanted(
         worktree=root,
         homes=homes,
@@ -88,6 +98,7 @@ def wanted(project: Project, environment: Mapping[str, str], environ: Mapping[st
                 *runtime_paths(),
                 *_programs(project, environment, homes),
                 project.paths.guard_policy.parent,
+                *certificates,
                 *(home / name for home in homes for name in places.HOME_READ),
                 *_expanded(settings.sandbox.allow_read, environ),
                 *_expanded((place for preset in _presets(settings) for place in preset.allow_read), environ),
@@ -101,15 +112,7 @@ def wanted(project: Project, environment: Mapping[str, str], environ: Mapping[st
             ]
         ),
         copy=tuple(home / name for home in homes for name in places.HOME_COPY),
-        hide=_real(
-            [
-                *(path.parent for path in own),
-                *(project.paths.data(environment).resolve() for environment in ("production", "test")),
-                project.paths.backups,
-                *in_homes,
-                *_expanded(settings.sandbox.hide, environ),
-            ]
-        ),
+        hide=hide,
         protect=(
             *(root / name for name in places.WORKTREE_PROTECTED),
             *(directory / name for directory in git for name in places.GIT_PROTECTED),
@@ -118,6 +121,7 @@ def wanted(project: Project, environment: Mapping[str, str], environ: Mapping[st
         ),
         forwards=tuple(dict.fromkeys(forwards)),
         hosts=_hosts(settings),
+        names=access.names(project),
         denied_ports=(project.target("production").port, production.db_port, production.web_port),
         upstream_proxy=environ.get("HTTPS_PROXY") or environ.get("https_proxy") or None,
         no_proxy=tuple(filter(None, (environ.get("NO_PROXY") or environ.get("no_proxy") or "").split(","))),
@@ -140,7 +144,7 @@ def targets(project: Project, environ: Mapping[str, str]) -> Targets:
     directories = _git_directories(root, environ)
     return Targets(
         production_port=port,
-        servers=tuple(dict.fromkeys([(a, port) for a in (*_numbers(where.host), *_own_addresses())])),
+        servers=tuple((a, port) for a in _addresses_of(where.host)),
         hidden=hidden | {"the backups": paths.backups},
         backups={"the backups": paths.backups},
         protected={
@@ -180,6 +184,18 @@ def _real(paths: Iterable[Path]) -> tuple[Path, ...]:
 def _expanded(names: Iterable[str], environ: Mapping[str, str]) -> list[Path]:
     home = environ.get("HOME", "/nonexistent")
     return [Path(home) / name[2:] if name.startswith("~/") else Path(name) for name in names]
+
+
+def _require_visible(certificates: Sequence[Path], hidden: Iterable[Path]) -> None:
+    """Refuse (7) where agents cannot read what they need to connect to the test server as its url says."""
+    closed = [*hidden, *(Path(name) for name in places.CLOSED)]
+    for path in _real(certificates):
+        place = next((place for place in closed if path.is_relative_to(place)), None)
+        if place is not None:
+            raise IdentityError(
+                f"{path}, which agents need to reach the test server, lies in {place}, which they must not see",
+                hint="name a copy elsewhere in test's url (sslrootcert, sslcert, sslkey, sslcrl)",
+            )
 
 
 def _presets(settings: Settings) -> list[Preset]:
@@ -252,6 +268,13 @@ def git_identity(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
     for number, (name, value) in enumerate(known):
         found |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
     return found
+
+
+def _addresses_of(host: str) -> list[str]:
+    """Where production answers: at the addresses of its name, and where one is this machine's, at all of its own."""
+    named, own = _numbers(host), _own_addresses()
+    here = host.startswith("/") or any(address in own or address.startswith("127.") for address in named)
+    return list(dict.fromkeys([*named, *(own if here else [])]))
 
 
 def _own_addresses() -> list[str]:

@@ -92,7 +92,7 @@ def policy_document(settings: Settings, paths: Paths, environ: Mapping[str, str]
             "volume": production.volume or names.production_volume,
         },
         "test": {
-            "hosts": _hosts(test.url),
+            "hosts": _test_hosts(settings),
             "db_port": test.db_port,
             "web_port": test.web_port,
             "database": test.database,
@@ -105,6 +105,14 @@ def policy_document(settings: Settings, paths: Paths, environ: Mapping[str, str]
         "guarded": sorted({os.path.realpath(p) for p in guarded} | {str(p) for p in guarded}),
         "allow_tools": list(settings.guard.allow_tools),
     }
+
+
+def _test_hosts(settings: Settings) -> list[str]:
+    """The test server's own, and in a sandbox the loopback, where it is then, too, unless production could be there."""
+    found = _hosts(settings.test.url)
+    if settings.sandbox.mode != "none" and settings.test.db_port != settings.production.db_port:
+        found += [host for host in _LOCAL_HOSTS if host not in found]
+    return found
 
 
 def _hosts(url: str | None) -> list[str]:

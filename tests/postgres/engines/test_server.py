@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.postgres import conftest as cluster
 from tests.postgres.conftest import Server
 from tests.postgres.engines.conftest import Place
-from tests.postgres.engines.existing import engine_of, ordinary_role
+from tests.postgres.engines.existing import encrypted_server, engine_of, ordinary_role
 
 from ringfence import process
 from ringfence.engines.directory import storage_of
@@ -129,33 +125,8 @@ def test_programs_that_cannot_encrypt_are_not_used_over_a_network(newest: Server
 
 @pytest.fixture
 def encrypted(place: Place) -> Iterator[tuple[Server, Path]]:
-    """A server that takes encrypted connections only, with a certificate for localhost, and the authority's own."""
-    able = [p for p in find_client_programs() if speaks_tls(p) and (p.directory / "postgres").exists()]
-    openssl = shutil.which("openssl")
-    if not able or openssl is None:
-        pytest.skip("no PostgreSQL server that speaks TLS, or no openssl: apt install postgresql openssl")
-    base = place.path / "tls"
-    base.mkdir()
-    base.chmod(0o711)
-    account = cluster._account()
-    server = cluster._start(able[0], base, account)
-    try:
-        key, certificate = server.data / "server.key", server.data / "server.crt"
-        words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-        names = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
-        subprocess.run([openssl, *words, *names], check=True, capture_output=True, timeout=60)
-        for path in (key, certificate):
-            if account:
-                os.chown(path, account.uid, account.gid)
-            path.chmod(0o600)
-        server.execute("ALTER SYSTEM SET ssl = on", "ALTER SYSTEM SET listen_addresses = 'localhost'")
-        (server.data / "pg_hba.conf").write_text("hostssl all all all scram-sha-256\n")
-        server.control("restart", "-m", "fast", "-l", str(base / "server.log"))
-        authority = place.path / "ca.crt"
-        authority.write_bytes(certificate.read_bytes())
-        yield server, authority
-    finally:
-        cluster._remove(server.programs, base, account)
+    with encrypted_server(place.path, "localhost") as made:
+        yield made
 
 
 def test_an_encrypted_server_that_proves_its_name(encrypted: tuple[Server, Path], place: Place, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,29 @@ def test_the_url_is_percent_encoded() -> None:
     assert test_database_url(odd) == "postgresql://u%40x:p%3A%2F%3F%23%5B%5D%40%20%25@[::1]:1/t%C3%A4st%20db%2Fx"
     socket = TestAccess(host="/run/pg", port=1, database="d", user="u", password="p", web_port=2)
     assert test_database_url(socket) == "postgresql://u:p@%2Frun%2Fpg:1/d"
+
+
+def test_how_to_connect_is_said_to_libpq_and_in_the_url() -> None:
+    """Drivers of other languages refuse a URL with parameters they do not know, so the rest is in variables only."""
+    how = (("channel_binding", "require"), ("keepalives", "1"), ("sslmode", "verify-full"), ("sslrootcert", "/a b.crt"))
+    made = agent_environment(
+        {"PGSSLMODE": "disable", "PGSSLKEY": "/production.key"},
+        replace(ACCESS, host="db.example", address="127.0.0.1", parameters=how),
+        programs_directory=None,
+        agent="build",
+        run_id="r",
+        issue=None,
+    ).variables
+    url = "postgresql://inventory_test:s3cret-pw@db.example:2346/inventory_test?sslmode=verify-full&sslrootcert=/a%20b.crt"
+    assert made["DATABASE_URL"] == url
+    there = {name: value for name, value in made.items() if name.startswith(("PGSSL", "PGHOST", "PGCH"))}
+    assert there == {
+        "PGHOST": "db.example",
+        "PGHOSTADDR": "127.0.0.1",
+        "PGSSLMODE": "verify-full",
+        "PGSSLROOTCERT": "/a b.crt",
+        "PGCHANNELBINDING": "require",
+    }
 
 
 def test_secrets_are_named_and_not_shown() -> None:

@@ -222,3 +222,13 @@ def test_a_line_that_a_person_wrote_for_one_database_stays_for_that_one(tmp_path
     path.write_text("db.example:5432:the\\:shop:admin:secret\n")
     add_passwords(path, [PassEntry(host="127.0.0.1", port=1, user="u", password="p")])
     assert "db.example:5432:the\\:shop:admin:secret" in path.read_text().splitlines()
+
+
+@pytest.mark.parametrize("line", ["*:5432:*:me:pw", "h:*:*:me:pw", "h:5432:*:*:pw"])
+def test_a_star_of_libpq_would_give_one_servers_password_to_another(tmp_path: Path, line: str) -> None:
+    passfile = tmp_path / "pgpass"
+    passfile.write_text(f"{line}\n")
+    with pytest.raises(ConfigError, match=r"line 1 has a [*] for a host, port or role"):
+        read_passfile(passfile)
+    passfile.write_text("h:5432:*:\\*:pw\n")  # a role of that name
+    assert [e.user for e in read_passfile(passfile)] == ["*"]

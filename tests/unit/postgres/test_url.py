@@ -36,7 +36,7 @@ def test_how_to_connect_may_be_said() -> None:
 OVERRIDES = (
     *("host", "hostaddr", "port", "dbname", "user", "password", "passfile", "service", "servicefile", "options"),
     *("target_session_attrs", "load_balance_hosts", "replication", "application_name", "client_encoding", "ssl"),
-    *("fallback_application_name", "requirepeer", "nonsense"),
+    *("fallback_application_name", "requirepeer", "nonsense", "sslpassword"),
 )
 
 
@@ -66,6 +66,13 @@ def test_parameters_that_lead_elsewhere_are_refused_by_name(name: str) -> None:
         ("postgresql://u:a?hunter2@h/d", "parameter after [?] is not taken"),
         ("postgresql://h/d?sslmode", "libpq"),
         ("postgresql://h/d?sslmode=a&sslmode=b", "twice"),
+        (
+            "postgresql://h/d?sslmode=verify_full",
+            "it is one of disable, allow, prefer, require, verify-ca, verify-full",
+        ),
+        ("postgresql://h/d?ssl=true", "sslmode=verify-full"),
+        ("postgresql://h/d?sslpassword=hunter2", "a password does not belong"),
+        ("postgresql://h/d?passfile=/home/me/.pgpass", "'ringfence up' names it"),
         ("postgresql://h/d?sslrootcert=ca.pem", "must be an absolute path"),
         ("postgresql://[h/d", "libpq"),
         ("postgresql://h/d?sslmode=%zz", "libpq"),
