@@ -32,7 +32,7 @@ def tree(empty: Project) -> Iterator[Project]:
 def test_findings_for_people_and_programs(tree: Project) -> None:
     said = tree.run("lint", code=1).said
     assert "lint/absolute-url e2e/a.spec.ts:1:17 http://localhost:4545/skus" in said
-    assert "1 findings in 1 files" in said and "ringfence lint --fix" in said
+    assert "1 finding in 1 file " in said and "ringfence lint --fix" in said
     document = tree.json("lint", code=1)
     assert document.keys() == {"schema", "findings", "files", "fixed"}
     (finding,) = document["findings"]

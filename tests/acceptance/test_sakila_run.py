@@ -109,7 +109,7 @@ def test_three_good_agents_and_a_fourth_that_changes_one_film(sakila):
     head = sakila.remote_head()
     halted = go(sakila, "--issue", "#8", "Prices", code=3)
     assert halted["outcome"] == "halt"
-    assert 'table "film": 1 row updated (1000 rows before and after)' in halted["reasons"]
+    assert 'table "film": 1 row updated (1,000 rows before and after)' in halted["reasons"]
     assert [a["outcome"] for a in halted["agents"]] == ["done", "done"], "the agent itself said that all was well"
     entry = next(t for t in halted["verdict"]["tables"] if t["verdict"] != "unchanged")
     assert (entry["name"], entry["updated"], entry["inserted"], entry["deleted"]) == ("film", 1, 0, 0)

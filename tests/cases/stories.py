@@ -43,7 +43,7 @@ PASSED = RunState(
     ended_at=T0 + dt.timedelta(seconds=754),
     steps=(
         step("check", 0, 0.03),
-        step("backup", 0.1, 2.4, "done", "inventory_backup_7_20261122T101530Z: 3 tables, 5200 rows"),
+        step("backup", 0.1, 2.4, "done", "inventory_backup_7_20261122T101530Z: 3 tables, 5,200 rows"),
         step("reseed", 2.6, 1.9, "done", "inventory_test equals the backup: it is proven"),
         step("agent scout-and-plan", 5, 161),
         step("agent build", 167, 402),
@@ -79,7 +79,7 @@ HALTED = replace(
     commit=None,
     pushed=False,
     reasons=(
-        'table "SKU": 25 rows updated (1000 rows before and after)',
+        'table "SKU": 25 rows updated (1,000 rows before and after)',
         "function total(integer): definition changed",
     ),
     verdict={

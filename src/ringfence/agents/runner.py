@@ -22,6 +22,7 @@ from ringfence.agents import leftovers, supervisor
 from ringfence.agents.model import AgentResult, AgentSpec, Enclosed, Enclosure, Ended, Outcome
 from ringfence.agents.output import OutputFilter
 from ringfence.agents.record import OutputFile
+from ringfence.wording import counted
 
 GRACE_S = 10.0
 _CHUNK_BYTES = 1 << 16
@@ -147,7 +148,7 @@ def verdict(watch: _Watch | None, reason: str | None, timeout_s: float) -> tuple
     reasons = [watch.ended_by] if watch.ended_by else []
     if report["late"]:
         count = report["late"]
-        left = "1 process that it had started was" if count == 1 else f"{count} processes that it had started were"
+        left = counted(count, "process that it had started was", "processes that it had started were")
         reasons.append(f"{left} still running and had to be killed")
     if not report["complete"]:
         reasons.append("it is not certain that all of its processes are gone")

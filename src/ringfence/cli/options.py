@@ -75,6 +75,10 @@ def begin(*, as_json: bool, config: Path | None, data_on_stdout: bool = False) -
     return Session(console=Console(as_json=as_json, data_on_stdout=data_on_stdout), project=project)
 
 
+MISLEADS = "7  ringfence.toml leads test to production, or hides where one of them is"
+"""Every command that reads the settings may end like that."""
+
+
 def exits(*lines: str) -> str:
     """The end of a command's help: its exit statuses."""
     return "\n".join(["Exit status:", *lines])

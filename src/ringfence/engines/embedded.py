@@ -38,6 +38,7 @@ from ringfence.postgres.identity import Identity, read_identity
 from ringfence.postgres.programs import Programs
 from ringfence.postgres.target import PassEntry, Target
 from ringfence.process import Account, ProgramError
+from ringfence.wording import counted
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 60
@@ -281,7 +282,8 @@ class EmbeddedEngine:
         others = int(row[0]) if row else 0
         if others:
             rest = "end them, then 'ringfence down test' and 'ringfence up test'"
-            return live, (f"it runs without containment; {others} sessions use it, so it was not restarted: {rest}",)
+            used = f"{counted(others, 'session uses', 'sessions use')} it"
+            return live, (f"it runs without containment; {used}, so it was not restarted: {rest}",)
         self.stop()
         return None, ("it ran without containment and was restarted",)
 

@@ -25,6 +25,7 @@ from ringfence.integrity.model import (
 )
 from ringfence.integrity.state_diff import Difference, StateDifferences, diff_states
 from ringfence.redact import one_line
+from ringfence.wording import counted
 
 EXACT = TableRule(rule="exact")
 
@@ -148,7 +149,7 @@ def _table_verdict(
         is_gone = new is None
         digest = old or new
         assert digest is not None
-        rows = _count(digest.rows, "row")
+        rows = counted(digest.rows, "row")
         return "changed", f"dropped (it had {rows})" if is_gone else f"created (it has {rows})"
     if not comparable:
         return "unknown", f"cannot be compared with this baseline ({_totals(old, new)})"
@@ -180,17 +181,13 @@ def _what_changed(changes: RowChanges | None) -> str:
     if changes is None:
         return "rows differ"
     counts = ((changes.inserted, "inserted"), (changes.updated, "updated"), (changes.deleted, "deleted"))
-    return ", ".join(f"{_count(n, 'row')} {word}" for n, word in counts if n) or "rows differ"
+    return ", ".join(f"{counted(n, 'row')} {word}" for n, word in counts if n) or "rows differ"
 
 
 def _totals(old: TableDigest, new: TableDigest) -> str:
     if old.rows == new.rows:
-        return f"{_count(old.rows, 'row')} before and after"
-    return f"{_count(old.rows, 'row')} before, {new.rows} after"
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+        return f"{counted(old.rows, 'row')} before and after"
+    return f"{counted(old.rows, 'row')} before, {new.rows:,} after"
 
 
 def table_text(table: TableName) -> str:

@@ -17,6 +17,7 @@ from psycopg import sql
 from ringfence.integrity.model import RowChanges, TableName
 from ringfence.integrity.rowdiff import Change, ColumnChanges, RowChange, RowComparison, Side
 from ringfence.postgres.connection import QueryError, error_text
+from ringfence.wording import counted
 
 ROWS_AT_ONCE = 500
 _NUMBERS = frozenset({"int2", "int4", "int8", "oid"})
@@ -143,7 +144,9 @@ def rows_at(side: Side, columns: Sequence[str], places: Sequence[str]) -> Mappin
     found = {str(row[0]): dict(zip(columns, row[1:], strict=True)) for row in texts(side, query)}
     missing = set(places) - found.keys()
     if missing:
-        raise QueryError(f"table {name.name}: {len(missing)} rows are not where the snapshot had them")
+        raise QueryError(
+            f"table {name.name}: {counted(len(missing), 'row is', 'rows are')} not where the snapshot had them"
+        )
     return found
 
 

@@ -17,6 +17,7 @@ from ringfence.integrity.wal_proof import NO_TRANSACTION, Plan
 from ringfence.postgres.connection import ConnectError, QueryError
 from ringfence.postgres.databases import read_locale
 from ringfence.redact import one_line, quote_ident
+from ringfence.wording import counted
 
 _MOST_TABLES_NAMED = 5
 _FEW_BLOCKS = 4096
@@ -192,11 +193,12 @@ def _reasons(plan: Plan, touched: Touched) -> tuple[str, ...]:
         tables = sum(1 for n in plan.ranges.values() if n)
         said = (
             f"{touched.source} names the blocks touched since the baseline; "
-            f"{numbers} ranges of blocks in {tables} tables were read again"
+            f"{counted(numbers, 'range')} of blocks in {counted(tables, 'table')} read again"
         )
     named = [
         f"table {quote_ident(t.schema)}.{quote_ident(one_line(t.name))} was read whole: {reason}"
         for t, reason in sorted(plan.whole.items())
     ]
-    more = [f"{len(named) - _MOST_TABLES_NAMED} more tables were read whole"] if len(named) > _MOST_TABLES_NAMED else []
+    left = len(named) - _MOST_TABLES_NAMED
+    more = [counted(left, "more table was read whole", "more tables were read whole")] if left > 0 else []
     return (said, *named[:_MOST_TABLES_NAMED], *more)

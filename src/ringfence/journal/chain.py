@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from ringfence import clock
 from ringfence.journal.model import KINDS, Event, JournalError
+from ringfence.wording import counted
 
 GENESIS = "0" * 64
 _KEYS = {"number", "at", "kind", "data", "previous", "digest"}
@@ -86,7 +87,8 @@ def check_head(chain: Chain, head: Head | None) -> None:
             raise JournalError("the file that names its last event is missing")
         return
     if head.number > len(chain.events):
-        raise JournalError(f"it was cut: {len(chain.events)} events are there, {head.number} were written")
+        there = counted(len(chain.events), "event is there", "events are there")
+        raise JournalError(f"it was cut: {there}, {head.number} were written")
     if head.number < 1 or chain.events[head.number - 1].digest != head.digest:
         raise JournalError(f"event {head.number} is not the one that was written")
 

@@ -14,6 +14,7 @@ from psycopg.rows import TupleRow
 
 from ringfence.errors import RingfenceError
 from ringfence.postgres.target import SILENT, Target, pin, remove_libpq_environment, silence
+from ringfence.wording import counted
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -160,10 +161,13 @@ def _require_no_pooler(target: Target, connection: Connection) -> None:
 def _pin(connection: Connection, *, read_only: bool) -> None:
     settings = PINNED_SETTINGS | {"default_transaction_read_only": "on" if read_only else "off"}
     superuser = connection.info.parameter_status("is_superuser") == "on"
-    for name, value in settings.items():
-        if name in _FOR_SUPERUSERS and not superuser:
-            continue
-        connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))
+    given = {name: value for name, value in settings.items() if superuser or name not in _FOR_SUPERUSERS}
+    # One statement, because every one of them is a journey to the server; no operator, which a search path could give.
+    connection.execute(
+        "SELECT pg_catalog.set_config(name, value, false) FROM ROWS FROM (pg_catalog.unnest(%s::pg_catalog.text[]), "
+        "pg_catalog.unnest(%s::pg_catalog.text[])) AS given(name, value)",
+        (list(given), list(given.values())),
+    )
 
 
 def _hint(words: str) -> str | None:
@@ -192,5 +196,5 @@ def one_value(connection: Connection, query: sql.SQL | sql.Composed, params: Any
     """The single value of a query that returns exactly one row of one column; QueryError otherwise."""
     rows = connection.execute(query, params).fetchall()
     if len(rows) != 1 or len(rows[0]) != 1:
-        raise QueryError(f"expected one value, got {len(rows)} rows")
+        raise QueryError(f"expected one value, got {counted(len(rows), 'row')}")
     return rows[0][0]

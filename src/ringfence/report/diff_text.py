@@ -14,6 +14,7 @@ from ringfence.integrity.model import RowChanges, TableRule
 from ringfence.integrity.rowvalues import TableDifference
 from ringfence.redact import one_line
 from ringfence.report.diff_view import ShownRow, column_notes, shown_rows, useless
+from ringfence.wording import counted
 from ringfence.workflow.diff import Diffed
 
 WIDTH = 60
@@ -25,12 +26,12 @@ def diffed(result: Diffed, masks: Sequence[ColumnName]) -> RenderableType:
     took = f"against {result.backup}, {clock.seconds_text(result.seconds)}"
     if not result.tables:
         parts: list[RenderableType] = [
-            Text.assemble(("NO ROW DIFFERS", "bold green"), f"  {took}; {_count(result.compared, 'table')} compared")
+            Text.assemble(("NO ROW DIFFERS", "bold green"), f"  {took}; {counted(result.compared, 'table')} compared")
         ]
     else:
         rows = sum(t.counts.inserted + t.counts.updated + t.counts.deleted for t in result.tables)
-        heading = f"{_count(rows, 'ROW')} {'DIFFERS' if rows == 1 else 'DIFFER'}"
-        parts = [Text.assemble((heading, "bold red"), f"  in {_count(len(result.tables), 'table')}, {took}")]
+        heading = f"{counted(rows, 'ROW', 'ROWS')} {'DIFFERS' if rows == 1 else 'DIFFER'}"
+        parts = [Text.assemble((heading, "bold red"), f"  in {counted(len(result.tables), 'table')}, {took}")]
     for table in result.tables:
         parts += _table(table, result.rules.get(table.table), masks)
     if result.other:
@@ -101,7 +102,3 @@ def _row(row: ShownRow) -> Text:
 def _others(result: Diffed) -> str:
     found = [f"{o.kind} {one_line(o.object)}" for o in result.other or ()]
     return ", ".join(found[:3]) + (", …" if len(found) > 3 else "")
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}{'S' if word.isupper() else 's'}"

@@ -12,6 +12,7 @@ from ringfence import clock, files
 from ringfence.backup.model import Entry
 from ringfence.redact import one_line
 from ringfence.report.schema import SCHEMA
+from ringfence.wording import counted
 from ringfence.workflow.project import Project
 from ringfence.workflow.restore import Restored
 
@@ -25,9 +26,9 @@ def question(entry: Entry, project: Project, now: dt.datetime) -> str:
     age = clock.seconds_text(max(0.0, (now - manifest.created_at).total_seconds()))
     proven = "a restore of it was found equal before" if entry.is_proven else "it was never restored yet"
     return (
-        f"{one_line(project.database('production'))} will become {entry.id}: made {age} ago, {len(tables)} tables, "
-        f"{rows:,} rows, {files.bytes_text(manifest.size_bytes)}; {proven}. What was written since is not in it; the "
-        "database as it is now stays beside it under another name."
+        f"{one_line(project.database('production'))} will become {entry.id}: made {age} ago, "
+        f"{counted(len(tables), 'table')}, {counted(rows, 'row')}, {files.bytes_text(manifest.size_bytes)}; {proven}. "
+        "What was written since is not in it; the database as it is now stays beside it under another name."
     )
 
 
@@ -36,8 +37,8 @@ def text(result: Restored) -> RenderableType:
     lines: list[RenderableType] = [
         Text.assemble(("PRODUCTION RESTORED", "bold green"), f"  {one_line(result.database)} is {result.backup}"),
         Text(
-            f"  {result.tables} tables, {result.rows:,} rows, equal row for row; owner, rights and settings read back; "
-            f"{clock.seconds_text(result.seconds)}"
+            f"  {counted(result.tables, 'table')}, {counted(result.rows, 'row')}, equal row for row; "
+            f"owner, rights and settings read back; {clock.seconds_text(result.seconds)}"
         ),
     ]
     if result.damaged:

@@ -16,6 +16,7 @@ from ringfence.report.schema import SCHEMA
 from ringfence.roles.apply import Applied
 from ringfence.roles.audit import Audited
 from ringfence.roles.prove import Tried
+from ringfence.wording import counted
 from ringfence.workflow.roles import Proven
 
 _SHOWN_WHOLE = 2
@@ -62,7 +63,7 @@ def applied(result: Applied) -> RenderableType:
         parts.append(Text(f"{_statement_text(statement.shown)};"))
         if statement.undo and statement.shown.startswith(("REVOKE", "REASSIGN", "DROP", "ALTER ROLE")):
             parts.append(Text(f"--   the way back: {one_line(statement.undo)}", style="dim"))
-    count = f"{len(result.statements)} statements"
+    count = counted(len(result.statements), "statement")
     said = f"{count}; nothing was done" if result.dry_run else f"{count}, done and read back: roles are as declared"
     parts.append(Text(said, style="bold"))
     return Group(*parts)
@@ -87,7 +88,7 @@ def fixes(found: Sequence[Finding]) -> str:
 def _conclusion(result: Audited) -> str:
     counts = {s: sum(f.severity == s for f in result.findings) for s in ("critical", "high", "medium", "low", "info")}
     said = ", ".join(f"{n} {s}" for s, n in counts.items() if n) or "no findings"
-    where = f"{result.rules} rules in {len(result.databases)} databases"
+    where = f"{counted(result.rules, 'rule')} in {counted(len(result.databases), 'database')}"
     if result.critical:
         return f"{said}: the app role can destroy production ({where})"
     return f"{said}; no way to delete was found ({where})"
@@ -125,6 +126,6 @@ def proven(result: Proven) -> RenderableType:
     parts.append(findings.text(result.findings))
     refused = sum(t.outcome == "refused" for t in result.tried)
     bad = any(f.severity == "critical" for f in result.findings)
-    said = f"{refused} of {len(result.tried)} attempts were refused"
+    said = f"{refused} of {counted(len(result.tried), 'attempt was', 'attempts were')} refused"
     parts.append(Text(f"{said}; something got through, or could not be tried" if bad else said, style="bold"))
     return Group(*parts)

@@ -11,6 +11,7 @@ from ringfence import clock
 from ringfence.journal.model import RunState
 from ringfence.report.schema import SCHEMA
 from ringfence.report.text import columns
+from ringfence.wording import counted
 from ringfence.workflow.demo import Told
 
 
@@ -72,5 +73,5 @@ def _found(state: RunState) -> str:
     tables = state.verdict.get("tables", []) if state.verdict else []
     changed = [t for t in tables if isinstance(t, dict) and t.get("updated")] if isinstance(tables, list) else []
     if changed:
-        return f"{changed[0]['updated']} rows updated"
+        return f"{counted(int(changed[0]['updated']), 'row')} updated"
     return state.reasons[0] if state.reasons else "nothing"

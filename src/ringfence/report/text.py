@@ -20,6 +20,7 @@ from ringfence.engines.model import EngineStatus
 from ringfence.integrity.model import TableComparison
 from ringfence.lint.offers import Offer
 from ringfence.redact import one_line, quote_ident
+from ringfence.wording import counted
 from ringfence.workflow.backup import Created
 from ringfence.workflow.overview import Overview
 from ringfence.workflow.project import Project
@@ -111,8 +112,8 @@ def created(result: Created, project: Project) -> RenderableType:
     lines: list[RenderableType] = [
         Text.assemble(("BACKUP MADE", "bold green"), f"  {manifest.id}"),
         Text(
-            f"  {files.bytes_text(manifest.size_bytes)}, {len(result.observation.tables)} tables, {rows:,} rows, "
-            f"{clock.seconds_text(result.seconds)}; read back in full"
+            f"  {files.bytes_text(manifest.size_bytes)}, {counted(len(result.observation.tables), 'table')}, "
+            f"{counted(rows, 'row')}, {clock.seconds_text(result.seconds)}; read back in full"
         ),
     ]
     watched = [t for t in result.observation.tables if project.settings.verify.is_watched(t.table.schema, t.table.name)]
@@ -170,7 +171,8 @@ def reseeded(result: Reseeded) -> RenderableType:
     return Group(
         Text.assemble(("TEST DATABASE RESEEDED", "bold green"), f"  {result.database} from {result.backup}"),
         Text(
-            f"  {result.tables} tables, {result.rows:,} rows, equal row for row; {clock.seconds_text(result.seconds)}"
+            f"  {counted(result.tables, 'table')}, {counted(result.rows, 'row')}, equal row for row; "
+            f"{clock.seconds_text(result.seconds)}"
             + (" (from the reference that stood)" if result.reference_reused else "")
         ),
     )

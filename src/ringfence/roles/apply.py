@@ -20,6 +20,7 @@ from ringfence.roles.password import compare
 from ringfence.roles.plan import Plan
 from ringfence.roles.state import State
 from ringfence.roles.statement import Statement
+from ringfence.wording import counted
 
 _PASSWORD_BYTES = 24
 
@@ -107,8 +108,8 @@ def _read_back(policy: Policy, passwords: Passwords, open_session: Opener) -> No
         left: Plan = planning.plan(state, policy, verifier=verifier)
     if left.statements:
         raise ApplyError(
-            f"the roles are not as declared; {len(left.statements)} statements would still be needed, the first is "
-            f"{left.statements[0].shown}",
+            f"the roles are not as declared; {counted(len(left.statements), 'statement')} would still be needed, "
+            f"the first is {left.statements[0].shown}",
             hint="somebody changes them at the same time, or this is a fault; apply again",
         )
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ringfence.wording import counted
+
 Layer = Literal["bwrap-net", "bwrap", "landlock", "none"]
 LAYERS: tuple[Layer, ...] = ("bwrap-net", "bwrap", "landlock")
 """In the order of preference."""
@@ -117,4 +119,5 @@ class Proof:
     def summary(self) -> str:
         """``bubblewrap …: 52 attempts denied, 8 controls work``."""
         tried = sum(not a.control for a in self.attempts)
-        return f"{LAYER_TEXT[self.layer]}: {tried} attempts denied, {len(self.attempts) - tried} controls work"
+        controls = counted(len(self.attempts) - tried, "control works", "controls work")
+        return f"{LAYER_TEXT[self.layer]}: {counted(tried, 'attempt')} denied, {controls}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ringfence.errors import RingfenceError
 from ringfence.journal.log import Journal
 from ringfence.postgres.connection import ConnectError
+from ringfence.wording import counted
 from ringfence.workflow import agents, backup, check, guard, instructions, reseed, roles
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
@@ -28,7 +29,7 @@ def before(
         with journal.step("roles") as step:
             try:
                 audited = roles.require_no_way_around(project)
-                step.note(f"{len(audited.findings)} findings, none critical")
+                step.note(f"{counted(len(audited.findings), 'finding')}, none critical")
             except ConnectError as error:
                 step.finish("skipped", error.message)
         with journal.step("instructions") as step:
@@ -46,8 +47,9 @@ def before(
             )
             journal.backup(created.entry.id, size_bytes=created.manifest.size_bytes)
             rows = sum(t.rows for t in created.observation.tables)
-            step.note(f"{created.entry.id}: {len(created.observation.tables)} tables, {rows} rows")
-            progress.say(f"backup {created.entry.id}: {len(created.observation.tables)} tables, {rows} rows")
+            named = f"{created.entry.id}: {counted(len(created.observation.tables), 'table')}, {counted(rows, 'row')}"
+            step.note(named)
+            progress.say(f"backup {named}")
         with journal.step("reseed") as step:
             progress.say("reseeding the test database")
             made = reseed.reseed(project, created.entry.id, fresh_start=fresh_start, progress=progress)

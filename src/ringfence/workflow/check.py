@@ -21,6 +21,7 @@ from ringfence.errors import IdentityError, RingfenceError
 from ringfence.findings import Finding, at_least
 from ringfence.journal import reader
 from ringfence.journal.log import OpenStep
+from ringfence.wording import counted
 from ringfence.workflow import (
     backup,
     check_after,
@@ -163,7 +164,8 @@ def note(step: OpenStep, lines: Iterable[Line]) -> None:
     """Record lines in a run's journal: how many hold, then each with what was seen, what does not hold first."""
     lines = list(lines)
     wrong = [line.name for line in lines if line.outcome in ("fails", "unknown")]
-    step.note(f"{len(lines) - len(wrong)} of {len(lines)} lines hold{'; not: ' if wrong else ''}{', '.join(wrong)}")
+    hold = f"{len(lines) - len(wrong)} of {counted(len(lines), 'line holds', 'lines hold')}"
+    step.note(f"{hold}; not: {', '.join(wrong)}" if wrong else hold)
     for line in sorted(lines, key=lambda one: one.outcome in ("holds", "open")):
         step.note(f"{line.outcome}: {line.text} ({'; '.join(line.evidence)})")
 

@@ -14,6 +14,7 @@ from ringfence.journal import reader
 from ringfence.journal.model import RunState
 from ringfence.postgres import identity
 from ringfence.redact import one_line, quote_ident
+from ringfence.wording import counted
 from ringfence.workflow import backup, checklist, context, proven, rebuild
 from ringfence.workflow.checklist import Line
 from ringfence.workflow.project import Project
@@ -30,7 +31,7 @@ def production_unchanged(verified: Verified) -> Line:
     rows = sum(t.rows_after or 0 for t in comparison.tables)
     seen = (
         f"verdict {comparison.verdict} by {comparison.proof} against {verified.baseline or 'no baseline'}",
-        f"{len(comparison.tables)} tables, {rows:,} rows",
+        f"{counted(len(comparison.tables), 'table')}, {counted(rows, 'row')}",
         *comparison.reasons,
     )
     if verified.passed:
@@ -74,7 +75,9 @@ def test_reflects_changes(project: Project) -> Iterable[Line]:
         return
     tables = ", ".join(quote_ident(t.name) for t in changed[:10])
     more = f" and {len(changed) - 10} more" if len(changed) > 10 else ""
-    yield checklist.holds(name, text, f"{len(changed)} tables differ from {stamp.baseline}: {tables}{more}")
+    yield checklist.holds(
+        name, text, f"{counted(len(changed), 'table differs', 'tables differ')} from {stamp.baseline}: {tables}{more}"
+    )
 
 
 def rotation_kept(project: Project) -> Iterable[Line]:

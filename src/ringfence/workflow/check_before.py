@@ -13,6 +13,7 @@ from ringfence.errors import RingfenceError
 from ringfence.postgres import identity, queries
 from ringfence.postgres.connection import one_value
 from ringfence.redact import one_line
+from ringfence.wording import counted
 from ringfence.workflow import checklist, proven
 from ringfence.workflow.checklist import Line
 from ringfence.workflow.project import Project
@@ -78,7 +79,7 @@ def test_has_tables(project: Project) -> Iterable[Line]:
         stamp = identity.read_stamp(connection, database)
     of_backup = f"made from {stamp.baseline}" if stamp.baseline else "never reseeded"
     if count:
-        yield checklist.holds(name, text, f"{one_line(database)}: {count} tables, {of_backup}")
+        yield checklist.holds(name, text, f"{one_line(database)}: {counted(count, 'table')}, {of_backup}")
         return
     message = f"{one_line(database)} has no tables ({of_backup})"
     fix = "if this is the first set-up: 'ringfence reseed --fresh-start'; if not, somebody wiped it: find out who first"

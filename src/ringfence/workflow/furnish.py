@@ -18,6 +18,7 @@ from ringfence.postgres import databases, identity, queries
 from ringfence.postgres.connection import Connection, QueryError, connect
 from ringfence.postgres.identity import Identity, Stamp
 from ringfence.redact import one_line, quote_ident
+from ringfence.wording import counted
 from ringfence.workflow import known, proven
 from ringfence.workflow.known import Known, Seen
 from ringfence.workflow.project import Project
@@ -46,8 +47,8 @@ class Found:
         return (
             f"{self.environment} of project {self.project}: {one_line(self.address)}",
             f"  {self.identity.describe()}",
-            f"  {self.tables} tables, {files.bytes_text(self.size_bytes)}, owner {one_line(self.owner)}, "
-            f"{self.sessions} other sessions" + (", a standby" if self.identity.in_recovery else ""),
+            f"  {counted(self.tables, 'table')}, {files.bytes_text(self.size_bytes)}, owner {one_line(self.owner)}, "
+            f"{counted(self.sessions, 'other session')}" + (", a standby" if self.identity.in_recovery else ""),
             f"  as {self.environment} {means}",
         )
 

@@ -14,6 +14,7 @@ from ringfence.git.settings import changed_settings
 from ringfence.git.state import problems_before_run
 from ringfence.journal.log import Journal
 from ringfence.redact import one_line
+from ringfence.wording import counted
 from ringfence.workflow.context import GitContext
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
@@ -96,7 +97,7 @@ def publish(
             step.note(note)
         journal.published(commit=made.head if made.something_to_push else None, pushed=False)
         if made.commit:
-            progress.say(f"committed {len(made.paths)} files as {made.commit[:12]}")
+            progress.say(f"committed {counted(len(made.paths), 'file')} as {made.commit[:12]}")
         elif not made.something_to_push:
             step.finish("skipped", "the agents changed no file that git tracks or would track")
     pushed = False
@@ -130,7 +131,7 @@ def _notes(made: Committed) -> list[str]:
     notes = list(made.notes)
     notes += [f"not committed: {one_line(left.path)} ({left.reason})" for left in made.left_out]
     if made.agent_commits:
-        notes.append(f"{len(made.agent_commits)} commits made by agents are part of it")
+        notes.append(f"part of it: {counted(len(made.agent_commits), 'commit')} made by agents")
     return notes
 
 

@@ -18,6 +18,7 @@ from ringfence.integrity.travel import compare_restored, settle_sequences
 from ringfence.postgres import capability, databases, identity
 from ringfence.postgres.connection import Connection
 from ringfence.postgres.target import Target
+from ringfence.wording import counted
 from ringfence.workflow import testserver
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import STEP_TIMEOUT_S, Project
@@ -104,6 +105,6 @@ def require_equal(project: Project, target: Target, before: Observation, *, what
     if rows or objects:
         told = [f"rows of {sql.Identifier(t.schema, t.name).as_string()}" for t in rows] + list(objects)
         raise RestoreError(
-            f"{what} differs from the baseline in {len(told)} places: {'; '.join(told[:8])}",
+            f"{what} differs from the baseline in {counted(len(told), 'place')}: {'; '.join(told[:8])}",
             hint="the backup is not proven; look at these objects, and make a new backup",
         )

@@ -19,6 +19,7 @@ from ringfence.integrity.repair_plan import Step, TablePlan, single_steps, steps
 from ringfence.postgres import queries
 from ringfence.postgres.connection import Connection, error_text
 from ringfence.redact import one_line
+from ringfence.wording import counted
 from ringfence.workflow import rows
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
@@ -65,7 +66,7 @@ class _Transaction:
     def _expect(self, step: Step, touched: int) -> None:
         if step.rows is not None and touched != step.rows:
             raise RestoreError(
-                f"table {table_text(step.table)}: a statement touched {touched} rows instead of {step.rows}",
+                f"table {table_text(step.table)}: a statement touched {counted(touched, 'row')} instead of {step.rows}",
                 hint="nothing was changed; 'ringfence diff' shows the table as it is",
             )
 
@@ -185,8 +186,8 @@ class _Transaction:
             found: TableDigest = rows.digest(name, (int(row[0]), int(row[1]), int(row[2])))
             if found != wanted:
                 raise RestoreError(
-                    f"table {table_text(name)} would not be what it was ({found.rows} rows, {wanted.rows} wanted); "
-                    "nothing was changed",
+                    f"table {table_text(name)} would not be what it was "
+                    f"({counted(found.rows, 'row')}, {wanted.rows:,} wanted); nothing was changed",
                     hint="a generated column, a domain or a trigger made other values; 'ringfence restore' remains",
                 )
 
@@ -271,7 +272,7 @@ def _require_same(shown: RepairPlan, plan: RepairPlan, overwrite: bool) -> None:
 
 
 def _conflict(conflicts: Sequence[str]) -> RestoreError:
-    lines = [f"{len(conflicts)} {'conflict' if len(conflicts) == 1 else 'conflicts'}; nothing was changed"]
+    lines = [f"{counted(len(conflicts), 'conflict')}; nothing was changed"]
     lines += conflicts[:_MOST_CONFLICTS]
     if len(conflicts) > _MOST_CONFLICTS:
         lines.append(f"and {len(conflicts) - _MOST_CONFLICTS} more")

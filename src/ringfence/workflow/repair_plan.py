@@ -22,6 +22,7 @@ from ringfence.postgres import queries
 from ringfence.postgres.connection import PINNED_SETTINGS, Connection
 from ringfence.postgres.identity import Identity
 from ringfence.redact import one_line
+from ringfence.wording import counted
 from ringfence.workflow import rows
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
@@ -186,9 +187,9 @@ def counts_text(plan: RepairPlan) -> str:
     """``3 rows of 2 tables and 1 sequence``"""
     done = sum(len(t.acts) for t in plan.tables)
     tables = sum(1 for t in plan.tables if t.acts)
-    text = f"{done:,} {'row' if done == 1 else 'rows'} of {tables} {'table' if tables == 1 else 'tables'}"
+    text = f"{counted(done, 'row')} of {counted(tables, 'table')}"
     number = len(plan.sequences)
-    return text + (f" and {number} {'sequence' if number == 1 else 'sequences'}" if number else "")
+    return text + (f" and {counted(number, 'sequence')}" if number else "")
 
 
 def lock_statement(tables: Sequence[tuple[TableName, bool]]) -> sql.Composed:

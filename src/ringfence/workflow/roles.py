@@ -25,6 +25,7 @@ from ringfence.roles.audit import Audited
 from ringfence.roles.model import Level, Passwords, Policy
 from ringfence.roles.password_check import password_findings
 from ringfence.roles.prove import Tried
+from ringfence.wording import counted
 from ringfence.workflow import proven
 from ringfence.workflow import twin as twins
 from ringfence.workflow.progress import Progress
@@ -153,14 +154,15 @@ def prove(project: Project, progress: Progress) -> Proven:
             state = state_of_roles.read(connection, policy)
         app = replace(admin, user=policy.app, application="ringfence prove")
         every = attempting.attempts(state, policy)
-        progress.say(f"trying {sum(not a.lasting for a in every)} statements on production, each rolled back")
-        tried = proving.try_all(app, [a for a in every if not a.lasting], where="production")
+        here = [a for a in every if not a.lasting]
+        progress.say(f"trying {counted(len(here), 'statement')} on production, each rolled back")
+        tried = proving.try_all(app, here, where="production")
         others = [d["name"] for d in state.databases if d["name"] != policy.database]
         tried += proving.try_databases(app, others)
     except ConnectError as error:
         raise HaltError(f"nothing could be tried: {error.message}", hint=error.hint) from error
     lasting = [a for a in every if a.lasting]
-    progress.say(f"trying {len(lasting)} statements that no rollback undoes on a throw-away twin")
+    progress.say(f"trying {counted(len(lasting), 'statement')} that no rollback undoes on a throw-away twin")
     tried += _on_twin(project, lasting)
     return Proven(tried=tried, findings=proving.findings(tried, level=policy.level), level=policy.level)
 

@@ -134,7 +134,7 @@ def test_one_that_runs_uncontained_is_taken_in_only_when_nobody_uses_it(place: P
     with connect(engine.target()) as connection:
         connection.execute("SELECT 1")
         busy = engine.start()
-        assert not busy.started and "1 sessions use it" in busy.notes[0]
+        assert not busy.started and "1 session uses it" in busy.notes[0]
         connection.execute("SELECT 1")
     taken = engine.start()
     assert taken.started and "was restarted" in taken.notes[0]

@@ -116,7 +116,7 @@ def test_what_is_tried_from_inside_of_a_server_works_where_nothing_keeps_it_in(s
 def test_what_agents_changed_is_named(seeded: Stage) -> None:
     seeded.run("test", "UPDATE public.item SET words = 'agent' WHERE id = 1")
     line = lines(looked(seeded, "after"))["after/test-changed"]
-    assert line.outcome == "holds" and "1 tables differ" in line.evidence[0] and "item" in line.evidence[0]
+    assert line.outcome == "holds" and "1 table differs" in line.evidence[0] and "item" in line.evidence[0]
 
 
 def test_a_changed_production_is_critical(seeded: Stage) -> None:

@@ -308,9 +308,7 @@ def test_a_restore_that_differs_changes_nothing(seeded: tuple[Stage, Created], m
             connection.execute("UPDATE public.item SET words = 'wrong' WHERE id = 3")
 
     monkeypatch.setattr(rebuild, "restore", badly)
-    with pytest.raises(
-        RestoreError, match=r'differs from the baseline in 1 places: rows of "public"\."item"'
-    ) as caught:
+    with pytest.raises(RestoreError, match=r'differs from the baseline in 1 place: rows of "public"\."item"') as caught:
         reseeded(stage)
     assert caught.value.exit_code == 6
     assert stage.value("test", "SELECT words FROM public.item WHERE id = 1") == "as it was"

@@ -49,6 +49,26 @@ def test_every_command_has_help_with_its_exit_statuses(command: str, capsys: pyt
     assert "--json" in said
 
 
+OF_A_PROJECT = (
+    *("up", "down", "status", "check", "reseed --fresh-start", "verify", "diff", "repair", "restore x", "run x", "pre"),
+    *("post", "runs", "report", "resolve x --reason x", "sandbox -- true", "agents sync", "agents check", "lint"),
+    *("roles apply", "roles audit", "roles prove"),
+    *("backup create", "backup list", "backup verify", "backup pin x", "backup unpin x", "backup mend x"),
+)
+
+
+@pytest.mark.parametrize("command", OF_A_PROJECT)
+def test_settings_that_mislead_end_with_a_status_that_is_in_the_help(
+    command: str, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (elsewhere / "ringfence.toml").write_text('project = "inventory"\n[production]\n[test]\ndb_port = 4546\n')
+    assert main.run_command(command.split()) == 7
+    name = [word for word in command.split() if word not in ("x", "--", "true", "--reason", "--fresh-start")]
+    capsys.readouterr()
+    main.run_command([*name, "--help"])
+    assert re.search(r"^\W*7  ", capsys.readouterr().out, re.MULTILINE)
+
+
 def test_the_root_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run_command(["--help"]) == 0
     said = capsys.readouterr().out

@@ -8,7 +8,7 @@ STORY = Story(
     run_id="20261122T101530Z-3f2a91",
     headline="HALT, production is not shown to be unchanged",
     task="Add a low-stock limit #7",
-    steps=[StepLine(name="backup", outcome="done", took="0.25 s", note="3 tables, 5200 rows")],
+    steps=[StepLine(name="backup", outcome="done", took="0.25 s", note="3 tables, 5,200 rows")],
     reasons=['table "SKU": 25 rows updated'],
     next_steps=["ringfence report 20261122T101530Z-3f2a91"],
 )
@@ -17,7 +17,7 @@ STORY = Story(
 def test_progress_has_the_headline_every_step_and_the_run() -> None:
     text = progress(STORY)
     assert text.startswith("### Ringfence: HALT, production is not shown to be unchanged\n")
-    assert "| `backup` | done | 0.25 s | `3 tables, 5200 rows` |" in text
+    assert "| `backup` | done | 0.25 s | `3 tables, 5,200 rows` |" in text
     assert '- `table "SKU": 25 rows updated`' in text
     assert "`20261122T101530Z-3f2a91`" in text
 

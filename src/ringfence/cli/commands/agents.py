@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from ringfence.cli.options import Config, Json, begin, exits
+from ringfence.cli.options import MISLEADS, Config, Json, begin, exits
 from ringfence.findings import at_least
 from ringfence.report import findings as shown
 from ringfence.report.schema import SCHEMA
+from ringfence.wording import counted
 from ringfence.workflow import guard
 from ringfence.workflow import instructions as work
 
@@ -32,13 +33,16 @@ def register(app: typer.Typer) -> None:
         help="What agents are told about the database, in their instruction files, and the guard in their hooks.",
     )
     group.command(
-        epilog=exits("0  everything stands as it must", "1  a file could not be written; the others were", "2  usage")
+        epilog=exits(
+            "0  everything stands as it must", "1  a file could not be written; the others were", "2  usage", MISLEADS
+        )
     )(sync)
     group.command(
         epilog=exits(
             "0  every section and every hook is there and current",
             "1  something is missing, stale or edited; 'pre' and 'run' refuse then, too",
             "2  usage or configuration",
+            MISLEADS,
         )
     )(check)
     app.add_typer(group, name="agents")
@@ -65,7 +69,7 @@ def sync(
     policy = guard.write_policy(project)
     for name in result.written:
         session.console.show(f"written: {name}")
-    session.console.show(f"as it must be: {len(result.current)} files; policy of the guard: {policy}")
+    session.console.show(f"as it must be: {counted(len(result.current), 'file')}; policy of the guard: {policy}")
     if result.problems:
         session.console.show(shown.text(result.problems))
     document = {
@@ -84,5 +88,7 @@ def check(json: Json = False, config: Config = None) -> None:
     found = work.check(session.project.settings)
     session.console.show(shown.text(found))
     wrong = at_least(found, "low")
-    session.console.show("agents: everything is as it must be" if not wrong else f"agents: {len(wrong)} findings")
+    session.console.show(
+        "agents: everything is as it must be" if not wrong else f"agents: {counted(len(wrong), 'finding')}"
+    )
     session.end(shown.document(found), 1 if wrong else 0)

@@ -8,7 +8,7 @@ import typer
 
 from ringfence import files
 from ringfence.backup.retention import rotate
-from ringfence.cli.options import Config, Issue, Json, begin, exits
+from ringfence.cli.options import MISLEADS, Config, Issue, Json, begin, exits
 from ringfence.report import documents, text
 from ringfence.report.schema import SCHEMA
 from ringfence.workflow import backup as work
@@ -35,19 +35,37 @@ def register(app: typer.Typer) -> None:
             "7  the database is not stamped as this project's production",
         )
     )(create)
-    group.command("list", epilog=exits("0  shown", "2  configuration"))(list_)
+    group.command("list", epilog=exits("0  shown", "2  configuration", MISLEADS))(list_)
     group.command(
         epilog=exits(
             "0  the dump is what was written",
             "2  configuration",
+            "4  with --restore: another process is making databases on the test server",
             "5  there is no such backup, or it is damaged",
             "6  its restore differs",
+            "7  with --restore: the test server is not provably this project's",
         )
     )(verify)
-    group.command(epilog=exits("0  it stays until it is unpinned", "2  usage", "5  there is no such backup"))(pin)
-    group.command(epilog=exits("0  left to the rules again", "2  usage", "5  there is no such backup"))(unpin)
     group.command(
-        epilog=exits("0  it is whole", "2  usage", "4  a backup is being made", "5  there is nothing to mend it from")
+        epilog=exits(
+            "0  it stays until it is unpinned",
+            "2  usage",
+            "5  there is no such backup",
+            MISLEADS,
+        )
+    )(pin)
+    group.command(
+        epilog=exits(
+            "0  left to the rules again",
+            "2  usage",
+            "5  there is no such backup",
+            MISLEADS,
+        )
+    )(unpin)
+    group.command(
+        epilog=exits(
+            "0  it is whole", "2  usage", "4  a backup is being made", "5  there is nothing to mend it from", MISLEADS
+        )
     )(mend)
     app.add_typer(group, name="backup")
 

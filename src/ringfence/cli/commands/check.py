@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ringfence.cli.options import Config, Json, begin, exits
+from ringfence.cli.options import MISLEADS, Config, Json, begin, exits
 from ringfence.report import checks
 from ringfence.workflow import check as work
 from ringfence.workflow.check import Moment
@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
             "0  every line holds",
             "1  findings: a line does not hold, or could not be looked at",
             "2  usage or configuration",
+            MISLEADS,
         )
     )(check)
 

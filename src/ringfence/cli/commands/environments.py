@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ringfence.cli.options import Config, Json, begin, exits
+from ringfence.cli.options import MISLEADS, Config, Json, begin, exits
 from ringfence.engines.model import EnvironmentName
 from ringfence.errors import UsageError
 from ringfence.report import documents, text
@@ -25,18 +25,25 @@ def register(app: typer.Typer) -> None:
         epilog=exits(
             "0  both run, and are what they must be",
             "2  configuration, or a server that cannot be started (no binaries, port in use …)",
+            "4  another process is recording an identity or writing passwords",
             "7  a database is not provably the environment's: another's stamp, another one than on record, one that",
             "   nobody agreed to take, or both are one server",
         )
     )(up)
     app.command(
         epilog=exits(
-            "0  stopped, or did not run", "2  configuration, or a server that does not stop", "4  a run is going on"
+            "0  stopped, or did not run",
+            "2  configuration, or a server that does not stop",
+            "4  a run is going on",
+            MISLEADS,
         )
     )(down)
     app.command(
         epilog=exits(
-            "0  shown", "2  configuration", "4  with --require-clear: a HALT or an unfinished run stands in the way"
+            "0  shown",
+            "2  configuration",
+            "4  with --require-clear: a HALT or an unfinished run stands in the way",
+            MISLEADS,
         )
     )(status)
 

@@ -11,13 +11,14 @@ from rich.console import Group
 from rich.text import Text
 
 from ringfence.cli.console import Console
-from ringfence.cli.options import Config, Json, exits
+from ringfence.cli.options import MISLEADS, Config, Json, exits
 from ringfence.config.load import load
 from ringfence.errors import UsageError
 from ringfence.lint.rules import RULES
 from ringfence.report import findings, lint_formats
 from ringfence.report.schema import SCHEMA
 from ringfence.report.text import columns
+from ringfence.wording import counted
 from ringfence.workflow import lint as work
 
 FORMATS = ("text", "json", "sarif", "github")
@@ -30,6 +31,7 @@ def register(app: typer.Typer) -> None:
             "0  nothing was found",
             "1  findings",
             "2  usage or configuration",
+            MISLEADS,
         )
     )(lint)
 
@@ -89,10 +91,15 @@ def _summary(result: work.Result) -> list[Text]:
     linted = result.linted
     lines = [Text(f"mended: {name}", style="green") for name in result.fixed]
     allowed = f", {linted.allowed} allowed with a reason" if linted.allowed else ""
-    looked = f"{linted.files} files, {linted.lines:,} lines"
+    looked = f"{counted(linted.files, 'file')}, {counted(linted.lines, 'line')}"
     if linted.findings:
         files = len({f.file for f in linted.findings})
-        lines.append(Text(f"{len(linted.findings)} findings in {files} files ({looked}{allowed})", style="bold red"))
+        lines.append(
+            Text(
+                f"{counted(len(linted.findings), 'finding')} in {counted(files, 'file')} ({looked}{allowed})",
+                style="bold red",
+            )
+        )
         if linted.edits:
             lines.append(Text("some can be mended: 'ringfence lint --fix'", style="dim"))
     else:

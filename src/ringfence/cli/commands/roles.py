@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ringfence.cli.options import Config, Json, begin, exits
+from ringfence.cli.options import MISLEADS, Config, Json, begin, exits
 from ringfence.errors import HaltError
 from ringfence.findings import at_least
 from ringfence.report import roles as shown
@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
         epilog=exits(
             "0  the roles are as declared: read back after the last statement (with --dry-run: the plan was shown)",
             "2  usage or configuration",
+            "4  another process is writing passwords",
             "7  the database is not stamped as production, or the server refused a statement: nothing was kept",
         )
     )(apply)
@@ -32,6 +33,7 @@ def register(app: typer.Typer) -> None:
             "1  something is high, nothing critical",
             "2  usage or configuration",
             "3  HALT: something is critical, or could not be asked; 'pre' and 'run' refuse then, too",
+            MISLEADS,
         )
     )(audit)
     group.command(

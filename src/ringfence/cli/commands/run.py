@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ringfence.cli.options import Config, FreshStart, Issue, Json, begin, exits
+from ringfence.cli.options import MISLEADS, Config, FreshStart, Issue, Json, begin, exits
 from ringfence.errors import HaltError
 from ringfence.report import documents, text
 from ringfence.report import runs as runs_text
@@ -39,11 +39,12 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=exits("0   backed up and reseeded; the run waits for 'ringfence post'", *_BEFORE))(pre)
     app.command(
         epilog=exits(
-            "0   production is unchanged, or changed only as a rule allows",
-            "2   no run is unfinished",
-            "3   HALT: production differs from its baseline, or that it does not could not be shown",
-            "4   the run is still going on",
-            "5   the run was interrupted before it had a baseline; it is closed",
+            "0  production is unchanged, or changed only as a rule allows",
+            "2  no run is unfinished",
+            "3  HALT: production differs from its baseline, or that it does not could not be shown",
+            "4  the run is still going on",
+            "5  the run was interrupted before it had a baseline; it is closed",
+            MISLEADS,
         )
     )(post)
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from ringfence.cli.options import Config, Json, begin, exits
+from ringfence.cli.options import MISLEADS, Config, Json, begin, exits
 from ringfence.errors import UsageError
 from ringfence.journal import log, reader
 from ringfence.report import documents, pages
@@ -20,13 +20,14 @@ Which = Annotated[str | None, typer.Argument(metavar="[RUN]", help="The run; the
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command(epilog=exits("0  shown", "2  configuration"))(runs)
-    app.command(epilog=exits("0  shown", "2  there is no such run"))(report)
+    app.command(epilog=exits("0  shown", "2  configuration", MISLEADS))(runs)
+    app.command(epilog=exits("0  shown", "2  there is no such run", MISLEADS))(report)
     app.command(
         epilog=exits(
             "0  resolved; a new run may start",
             "2  there is no such run, or nothing to resolve",
             "4  the run is still going on",
+            MISLEADS,
         )
     )(resolve)
 

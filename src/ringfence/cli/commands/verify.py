@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ringfence.cli.options import Config, Json, begin, exits
+from ringfence.cli.options import MISLEADS, Config, Json, begin, exits
 from ringfence.errors import HaltError
 from ringfence.report import documents, text
 from ringfence.workflow import verify as work
@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
             "2  usage or configuration",
             "3  HALT: production differs from its baseline, or that it does not could not be shown",
             "5  there is no sound backup to compare with",
+            MISLEADS,
         )
     )(verify)
 

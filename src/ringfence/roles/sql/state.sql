@@ -16,6 +16,32 @@ WITH app AS (
     SELECT c.oid, t.attname::pg_catalog.text, a.* FROM relations c
     JOIN pg_catalog.pg_attribute t ON t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped, pg_catalog.aclexplode(t.attacl) a
     WHERE a.grantee <> c.relowner
+-- What belongs to a relation is gathered once for all of them: asked for each, it takes as long as the square of their number.
+), acls AS MATERIALIZED (
+    SELECT e.oid, pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('grantee', CASE WHEN e.grantee = 0 THEN NULL ELSE pg_catalog.pg_get_userbyid(e.grantee) END,
+        'privilege', e.privilege_type, 'grantable', e.is_grantable, 'grantor', pg_catalog.pg_get_userbyid(e.grantor), 'column', e.col) ORDER BY e.privilege_type, e.col, e.grantee, e.grantor) AS acl
+    FROM entries e WHERE e.grantee = 0 OR e.grantee = (SELECT oid FROM app) GROUP BY e.oid
+), keys AS MATERIALIZED (
+    SELECT k.conrelid AS oid, n AS number FROM pg_catalog.pg_constraint k, pg_catalog.unnest(k.conkey) n WHERE k.contype = 'p'
+    UNION SELECT k.confrelid, n FROM pg_catalog.pg_constraint k, pg_catalog.unnest(k.confkey) n WHERE k.contype = 'f'
+), handed_out AS MATERIALIZED (
+    SELECT DISTINCT d.refobjid AS oid, d.refobjsubid AS number FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_sequence s ON s.seqrelid = d.objid
+    WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.classid = d.refclassid AND d.deptype IN ('a', 'i')
+), bounded AS MATERIALIZED (
+    SELECT DISTINCT k.conrelid AS oid, n AS number FROM pg_catalog.pg_constraint k, pg_catalog.unnest(k.conkey) n
+    WHERE k.contype = 'c' AND pg_catalog.pg_get_constraintdef(k.oid) ~ 'length|= ANY|^CHECK \(\(\(?"?[^ ]+ = '
+), columns AS MATERIALIZED (
+    SELECT t.attrelid AS oid, pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('name', t.attname, 'number', t.attnum,
+        'generated', t.attgenerated <> '', 'identity', t.attidentity <> '' OR h.oid IS NOT NULL, 'key', k.oid IS NOT NULL,
+        'unbounded', (t.atttypid IN ('pg_catalog.text'::pg_catalog.regtype, 'pg_catalog.bytea'::pg_catalog.regtype)
+            OR t.atttypid = 'pg_catalog.varchar'::pg_catalog.regtype AND t.atttypmod = -1) AND b.oid IS NULL) ORDER BY t.attnum) AS columns
+    FROM pg_catalog.pg_attribute t JOIN relations c ON c.oid = t.attrelid AND c.relkind IN ('r', 'p')
+    LEFT JOIN keys k ON k.oid = t.attrelid AND k.number = t.attnum LEFT JOIN handed_out h ON h.oid = t.attrelid AND h.number = t.attnum
+    LEFT JOIN bounded b ON b.oid = t.attrelid AND b.number = t.attnum
+    WHERE t.attnum > 0 AND NOT t.attisdropped GROUP BY t.attrelid
+), guards AS MATERIALIZED (
+    SELECT t.tgrelid AS oid, pg_catalog.jsonb_object_agg(t.tgname, pg_catalog.jsonb_build_array(t.tgenabled, pg_catalog.encode(t.tgargs, 'escape'))) AS triggers
+    FROM pg_catalog.pg_trigger t WHERE t.tgname = ANY (pg_catalog.current_setting('ringfence.guards')::pg_catalog.text[]) GROUP BY t.tgrelid
 )
 SELECT pg_catalog.jsonb_build_object(
 'role', (SELECT pg_catalog.jsonb_build_object('login', rolcanlogin, 'SUPERUSER', rolsuper, 'CREATEDB', rolcreatedb, 'CREATEROLE', rolcreaterole,
@@ -45,22 +71,8 @@ SELECT pg_catalog.jsonb_build_object(
     FROM spaces n),
 'relations', (SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('schema', n.nspname, 'name', c.relname, 'kind', c.relkind,
         'owner', pg_catalog.pg_get_userbyid(c.relowner), 'partition', c.relispartition,
-        'acl', (SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('grantee', CASE WHEN e.grantee = 0 THEN NULL ELSE pg_catalog.pg_get_userbyid(e.grantee) END,
-            'privilege', e.privilege_type, 'grantable', e.is_grantable, 'grantor', pg_catalog.pg_get_userbyid(e.grantor), 'column', e.col) ORDER BY e.privilege_type, e.col), '[]')
-            FROM entries e WHERE e.oid = c.oid AND (e.grantee = 0 OR e.grantee = (SELECT oid FROM app))),
-        'columns', CASE WHEN c.relkind IN ('r', 'p') THEN (SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('name', t.attname, 'number', t.attnum,
-            'generated', t.attgenerated <> '', 'identity', t.attidentity <> '' OR EXISTS (SELECT 1 FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_sequence s ON s.seqrelid = d.objid
-                WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.classid = d.refclassid AND d.refobjid = c.oid AND d.refobjsubid = t.attnum AND d.deptype IN ('a', 'i')),
-            'key', EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k WHERE k.contype = 'p' AND k.conrelid = c.oid AND t.attnum = ANY (k.conkey)
-                OR k.contype = 'f' AND k.confrelid = c.oid AND t.attnum = ANY (k.confkey)),
-            'unbounded', (t.atttypid IN ('pg_catalog.text'::pg_catalog.regtype, 'pg_catalog.bytea'::pg_catalog.regtype) OR t.atttypid = 'pg_catalog.varchar'::pg_catalog.regtype AND t.atttypmod = -1)
-                AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c' AND t.attnum = ANY (k.conkey)
-                    AND pg_catalog.pg_get_constraintdef(k.oid) ~ 'length|= ANY|^CHECK \(\(\(?"?[^ ]+ = ')) ORDER BY t.attnum), '[]')
-            FROM pg_catalog.pg_attribute t WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped) ELSE '[]' END,
-        'triggers', (SELECT COALESCE(pg_catalog.jsonb_object_agg(t.tgname, pg_catalog.jsonb_build_array(t.tgenabled, pg_catalog.encode(t.tgargs, 'escape'))), '{}') FROM pg_catalog.pg_trigger t
-            WHERE t.tgrelid = c.oid AND t.tgname = ANY (pg_catalog.current_setting('ringfence.guards')::pg_catalog.text[])))
-        ORDER BY n.nspname, c.relname), '[]')
-    FROM relations c JOIN spaces n ON n.oid = c.relnamespace),
+        'acl', COALESCE(a.acl, '[]'), 'columns', COALESCE(t.columns, '[]'), 'triggers', COALESCE(g.triggers, '{}')) ORDER BY n.nspname, c.relname), '[]')
+    FROM relations c JOIN spaces n ON n.oid = c.relnamespace LEFT JOIN acls a ON a.oid = c.oid LEFT JOIN columns t ON t.oid = c.oid LEFT JOIN guards g ON g.oid = c.oid),
 'creators', (SELECT COALESCE(pg_catalog.jsonb_agg(r.rolname ORDER BY r.rolname), '[]') FROM pg_catalog.pg_roles r
     WHERE r.rolname <> pg_catalog.current_setting('ringfence.app') AND r.rolname !~ '^pg_' AND (
         r.rolname = pg_catalog.current_setting('ringfence.admin')

@@ -8,6 +8,7 @@ SELECT 'medium', c.oid::pg_catalog.regclass::pg_catalog.text,
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'v' AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
     AND NOT COALESCE(c.reloptions, '{}') && ARRAY['security_invoker=true', 'security_invoker=on', 'security_invoker=1', 'security_invoker=yes']
-    AND (pg_catalog.pg_relation_is_updatable(c.oid, true) & 28) <> 0
+    -- CASE: or it is asked of the server's own hundred views first, which takes longer than all other rules together.
+    AND CASE WHEN n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema' THEN (pg_catalog.pg_relation_is_updatable(c.oid, true) & 28) <> 0 END
     AND EXISTS (SELECT 1 FROM pg_catalog.unnest(pg_catalog.current_setting('ringfence.reach')::pg_catalog.oid[]) r
         WHERE pg_catalog.has_any_column_privilege(r, c.oid, 'INSERT, UPDATE'))
