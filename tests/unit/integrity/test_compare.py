@@ -139,8 +139,10 @@ def test_the_order_of_tables_means_nothing_and_the_result_is_sorted():
             APPEND_ONLY,
             changed_rows(inserted=1),
             "unknown",
-            'table "film": 1 row inserted (1,000 rows before, 1,002 after); '
-            "the number of rows inserted does not add up",
+            (
+                'table "film": 1 row inserted (1,000 rows before, 1,002 after); '
+                "the number of rows inserted does not add up"
+            ),
         ),
         (
             digest(FILM, 1002, "b" * 32),
