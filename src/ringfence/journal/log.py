@@ -28,6 +28,7 @@ from ringfence.journal.reader import HEAD_NAME, JOURNAL_NAME
 from ringfence.journal.replay import replay
 from ringfence.redact import redact
 
+_PARTIAL = ".partial"
 _REASON_CHARS = 2000
 
 
@@ -78,8 +79,13 @@ class Journal:
 
     @classmethod
     def create(cls, state: Path, *, project: str, issue: str | None, text: str, root: Path) -> Self:
-        """Begin a run. Its directory appears with the first event in it, or not at all. Raises `JournalError`."""
+        """Begin a run. Its directory appears with the first event in it, or not at all. Raises `JournalError`.
+
+        The caller holds the lock of the project's runs: what a killed predecessor left half made is removed here.
+        """
         runs = files.ensure_private_directory(state / reader.RUNS_NAME)
+        with _as_journal_error(runs):
+            _remove_half_made(runs)
         now = clock.utc_now()
         run_id = model.new_run_id(now, secrets.token_hex(3))
         start = {
@@ -91,7 +97,7 @@ class Journal:
             "root": str(root),
             "process": reader.this_process().to_json(),
         }
-        staged = runs / f".{run_id}.partial"
+        staged = runs / f".{run_id}{_PARTIAL}"
         with _as_journal_error(runs / run_id):
             os.mkdir(staged, 0o700)
             flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -291,6 +297,20 @@ def resolve(state: Path, run_id: str, *, by: str, reason: str) -> RunState:
             raise UsageError(f"run {run_id} needs no resolution: {run.outcome}", hint="'ringfence runs' lists the runs")
         journal._append(model.RESOLVED, {"by": by, "reason": _shown(reason)})
         return journal.state
+
+
+def _remove_half_made(runs: Path) -> None:
+    """Remove the directories of runs that were killed before their first event was promised; nothing is known of them.
+
+    One whose journal another process holds is left alone, in case the caller does not hold the lock it should.
+    """
+    for name in os.listdir(runs):
+        run_id = name.removeprefix(".").removesuffix(_PARTIAL)
+        if name != f".{run_id}{_PARTIAL}" or not model.RUN_ID.fullmatch(run_id):
+            continue
+        journal = runs / name / JOURNAL_NAME
+        if not files.is_locked(journal):
+            shutil.rmtree(runs / name)
 
 
 def _lock(descriptor: int, run_id: str) -> None:

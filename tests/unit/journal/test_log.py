@@ -12,7 +12,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.thin import some
 
+from ringfence import crashpoint
 from ringfence.errors import BackupError, BusyError, HaltError, InternalError, UsageError
 from ringfence.journal import chain, log
 from ringfence.journal.log import Journal, resolve
@@ -383,3 +385,41 @@ def test_the_head_is_what_the_chain_says(tmp_path: Path) -> None:
     head = json.loads((journal.directory / "journal.head").read_bytes())
     found = chain.read_chain((journal.directory / "journal.jsonl").read_bytes())
     assert head == {"number": 2, "digest": found.events[-1].digest}
+
+
+KILLED_AT_ITS_START = """
+import sys
+from pathlib import Path
+from ringfence.journal.log import Journal
+Journal.create(Path(sys.argv[1]), project="inventory", issue=None, text="do it", root=Path("/repo"))
+"""
+
+
+@pytest.mark.parametrize("point", some(["written", "before", "after"], keep=1))
+def test_what_a_kill_at_the_start_left_is_removed_by_the_next_run(tmp_path: Path, point: str) -> None:
+    environment = {**os.environ, crashpoint.VARIABLE: f"journal.start.{point}"}
+    child = subprocess.Popen([sys.executable, "-c", KILLED_AT_ITS_START, str(tmp_path)], env=environment)
+    os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
+    runs = tmp_path / "runs"
+    (staged,) = runs.iterdir()
+    # It is somebody's as long as its journal is held, and nobody's afterwards.
+    begin(tmp_path, issue="1").close()
+    assert staged.is_dir()
+    child.kill()
+    child.wait()
+    assert staged.is_dir()
+    begin(tmp_path, issue="2").close()
+    assert not staged.exists()
+    assert [run.issue for run in read_runs(tmp_path)] == ["2", "1"]
+
+
+def test_only_what_is_half_made_is_removed(tmp_path: Path) -> None:
+    run_id = finished(tmp_path)
+    runs = tmp_path / "runs"
+    others = [runs / name for name in (".partial", f".{run_id}", f"{run_id}.partial", ".notes.partial", "index.html")]
+    for other in others:
+        other.mkdir()
+    (runs / f".{run_id}.partial").mkdir()
+    begin(tmp_path).close()
+    assert all(other.is_dir() for other in others) and not (runs / f".{run_id}.partial").exists()
+    assert read_run(tmp_path, run_id).outcome == "passed"
