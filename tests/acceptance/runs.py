@@ -20,12 +20,12 @@ RUN_KEYS = {
         "exit_code",
         "reasons",
     ),
-    *("commit", "pushed", "resolved", "warnings", "damage"),
+    *("commit", "pushed", "resolved", "warnings", "damage", "refused", "changed_rows"),
 }
 STEP_KEYS = {"name", "started_at", "seconds", "outcome", "reasons"}
 AGENT_KEYS = {
     *("name", "command", "outcome", "exit_code", "started_at", "ended_at", "seconds", "output_file", "output_bytes"),
-    *("truncated", "processes_ended", "all_ended", "reasons", "returned"),
+    *("truncated", "processes_ended", "all_ended", "reasons", "returned", "attempt"),
 }
 PRICES = 'UPDATE "SKU" SET price = price + 1 WHERE id <= 25'
 

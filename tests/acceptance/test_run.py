@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import subprocess
 from pathlib import Path
@@ -11,9 +12,13 @@ import pytest
 from tests.acceptance.project import RINGFENCE, ends, wait_for
 from tests.acceptance.runs import PRICES, assert_nothing_published, go, resolve, steps
 
+GUARD = RINGFENCE.with_name("ringfence-guard")
+ASKED = json.dumps({"tool_name": "Bash", "tool_input": {"command": "psql -p 4546 inventory"}})
+
 
 def test_a_halt_latches_until_a_person_resolves_it(shop):
-    shop.agent("build", f"echo hello > new.txt; {shop.production_psql(PRICES)}; echo 'production was not touched'")
+    asked = f"printf %s '{ASKED}' | {GUARD} --agent claude --project inventory; echo"
+    shop.agent("build", f"{asked}; {shop.production_psql(PRICES)}; echo 'production was not touched' | tee new.txt")
     shop.configure("build")
     head = shop.remote_head()
     done = shop.run("run", "Prices", "--issue", "7", code=3)
@@ -37,6 +42,17 @@ def test_a_halt_latches_until_a_person_resolves_it(shop):
     page = Path(told["page"]).read_text()
     assert "HALT: production changed" in page and "25 rows updated" in page and "production was not touched" in page
     assert not any(password in page for password in shop.passwords())
+    (table,), more = told["run"]["changed_rows"]["tables"], told["run"]["changed_rows"]["more_tables"]
+    assert (table["name"], table["key"], table["updated"], len(table["rows"]), table["more"], more) == (
+        *("SKU", ["id"], 25, 20, 5, 0),
+    )
+    row = table["rows"][0]
+    old = dict(shop.sql("test", 'SELECT id, price::text FROM "SKU"'))[row["key"]["id"]]
+    assert row["change"] == "update" and row["before"] == {"price": old} and row["after"].keys() == {"price"}
+    assert f"{old}</del>" in page and "and 5 more" in page
+    (refused,) = told["run"]["refused"]
+    assert (refused["by"], refused["agent"], refused["times"]) == ("guard", "build", 1)
+    assert refused["what"] == "psql -p 4546 inventory" and refused["what"] in page and refused["reason"]
     history = Path(shop.json("runs")["page"]).read_text()
     assert f'href="{run}/report.html"' in history
     report = told["run"]

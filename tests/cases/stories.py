@@ -93,6 +93,63 @@ HALTED = replace(
         "other": [{"kind": "schema", "object": "function total(integer)", "before": "SELECT 1", "after": "SELECT 2"}],
         "reasons": [],
     },
+    agents=(
+        agent("scout-and-plan", 161),
+        agent("build", 402, "failed", exit_code=1, reasons=["it ended with exit status 1"]),
+        agent("build", 180, attempt=2),
+    ),
+    changed_rows={
+        "tables": [
+            {
+                "schema": "public",
+                "name": "SKU",
+                "status": "compared",
+                "key": ["id"],
+                "inserted": 1,
+                "updated": 25,
+                "deleted": 1,
+                "more": 23,
+                "rows": [
+                    {
+                        "key": {"id": 77},
+                        "change": "delete",
+                        "after": None,
+                        "before": {"name": "Washer M4, zinc", "price": "0.12", "api_token": "****", "note": None},
+                    },
+                    {
+                        "key": {"id": 1},
+                        "change": "update",
+                        "before": {"price": "12.50"},
+                        "after": {"price": "13.50"},
+                    },
+                    {
+                        "key": {"id": 2},
+                        "change": "update",
+                        "before": {"price": "7.00", "note": None},
+                        "after": {"price": "8.00", "note": "x" * 160},
+                    },
+                    {"key": {"id": 1001}, "change": "insert", "before": None, "after": {"name": "", "price": "0"}},
+                ],
+            }
+        ],
+        "more_tables": 2,
+    },
+    refused=(
+        {
+            "by": "guard",
+            "agent": "build",
+            "times": 3,
+            "what": "psql -h 127.0.0.1 -p 4546 -U inventory_admin inventory -c 'UPDATE \"SKU\" SET price = price + 1'",
+            "reason": "psql would connect to production (port 4546)",
+        },
+        {
+            "by": "sandbox",
+            "agent": "build",
+            "times": 1,
+            "what": "db.internal.example:5432",
+            "reason": "it is no address that agents may reach",
+        },
+    ),
 )
 RESOLVED = replace(
     HALTED,
@@ -118,5 +175,14 @@ HOSTILE_RUN = replace(
         "tables": [table(HOSTILE, 1, 0, "changed", deleted=1), table("a\"b;'", 1, 1)],
         "other": [{"kind": "schema", "object": HOSTILE, "before": None, "after": HOSTILE}],
     },
+    changed_rows={
+        "tables": [
+            {"name": HOSTILE, "key": [HOSTILE], "rows": [{"key": {HOSTILE: HOSTILE}, "change": HOSTILE}], "more": "x"},
+            {"rows": [{"change": "update", "before": {HOSTILE: HOSTILE}, "after": {"a": [1]}}, 7], "status": HOSTILE},
+            None,
+        ],
+        "more_tables": None,
+    },
+    refused=({"by": HOSTILE, "agent": HOSTILE, "what": HOSTILE * 200, "reason": HOSTILE}, {}),
 )
 ALL = (HOSTILE_RUN, DAMAGED, OPEN, EMPTY, FAILED, RESOLVED, HALTED, PASSED)

@@ -110,6 +110,22 @@ def test_from_the_page_of_all_runs_to_one(browser: Browser, site: Path) -> None:
     page.context.close()
 
 
+@pytest.mark.parametrize("size", [PHONE, SCREEN], ids=["phone", "screen"])
+def test_rows_and_refusals_can_be_read_without_scrolling_sideways(
+    browser: Browser, site: Path, size: tuple[int, int]
+) -> None:
+    page = opened(browser, site / stories.HALTED.run_id / "report.html", size=size)
+    for shown in ("deleted id 77", "Washer M4, zinc", "12.50", "13.50", "refused by the guard", "and 23 more"):
+        found = page.get_by_text(shown).last if shown != "deleted id 77" else page.locator(".changed .key").first
+        box = found.bounding_box()
+        assert found.is_visible() and box is not None and box["x"] + box["width"] <= size[0], shown
+    assert "UPDATE" in page.locator(".refusals pre").first.inner_text()
+    assert page.locator(".changed dd", has_text="masked").count() == 1
+    verdict = page.get_by_role("row", name='"SKU"').locator(".tag").bounding_box()
+    assert verdict is not None and verdict["x"] + verdict["width"] <= size[0], "what changed is seen at once"
+    page.context.close()
+
+
 def test_hostile_names_are_seen_as_text(browser: Browser, site: Path) -> None:
     page = opened(browser, site / stories.HOSTILE_RUN.run_id / "report.html", size=PHONE)
     assert page.locator("script").count() == 0

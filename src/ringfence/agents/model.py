@@ -18,11 +18,15 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,79}")
 
 @dataclass(frozen=True, kw_only=True)
 class AgentSpec:
-    """One configured agent: its name, its command as an argument list (never a shell line), its time limit."""
+    """One configured agent: its name, its command as an argument list (never a shell line), its time limit.
+
+    ``attempt`` counts from 1; a further one is for an agent that failed and may be started again.
+    """
 
     name: str
     command: tuple[str, ...]
     timeout_s: float
+    attempt: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +103,8 @@ class AgentResult:
     ``processes_ended`` counts what was still running when the agent itself had ended and was killed then.
     ``all_ended`` says whether it is proven that no process of the agent is left; where it is False something may still
     write, so a verification that follows proves less. ``output_bytes`` is what the agent printed, ``truncated`` whether
-    the file holds less than that. ``returned`` is what it printed for the next agent.
+    the file holds less than that. ``returned`` is what it printed for the next agent. ``refused`` are the destinations
+    that the sandbox refused it; they are on record as refusals of their own.
     """
 
     name: str
@@ -116,6 +121,8 @@ class AgentResult:
     all_ended: bool
     reasons: tuple[str, ...]
     returned: str | None = None
+    attempt: int = 1
+    refused: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -139,6 +146,7 @@ class AgentResult:
             "all_ended": self.all_ended,
             "reasons": list(self.reasons),
             "returned": self.returned,
+            "attempt": self.attempt,
         }
 
 

@@ -33,9 +33,13 @@ class Written:
     reasons: tuple[str, ...]
 
 
-def output_name(agent: str, issue: str | None, started_at: dt.datetime) -> str:
-    """``build-12-112226.md``: agent, issue, month, day and year (UTC), as the strategy names them."""
-    return f"{file_word(agent, what='the agent name')}-{issue_word(issue)}-{started_at.strftime('%m%d%y')}.md"
+def output_name(agent: str, issue: str | None, started_at: dt.datetime, *, attempt: int = 1) -> str:
+    """``build-12-112226.md``: agent, issue, month, day and year (UTC), as the strategy names them.
+
+    A further attempt of an agent has a file of its own: ``build-12-112226-attempt-2.md``.
+    """
+    again = f"-attempt-{attempt}" if attempt > 1 else ""
+    return f"{file_word(agent, what='the agent name')}-{issue_word(issue)}-{started_at.strftime('%m%d%y')}{again}.md"
 
 
 class OutputFile:
@@ -64,18 +68,19 @@ class OutputFile:
         started_at: dt.datetime,
         secrets: Iterable[str] = (),
         limit_bytes: int = OUTPUT_LIMIT_BYTES,
+        attempt: int = 1,
     ) -> OutputFile:
         """Make the file with its header; an older one of that name is kept as ``<name>.1.md``, ``.2.md``, ….
 
         Raises `AgentError` where a directory on the way is a symbolic link, `UsageError` for a name that cannot be one.
         """
-        name = output_name(agent, issue, started_at)
+        name = output_name(agent, issue, started_at, attempt=attempt)
         with places.directory(worktree, OUTPUTS) as parent:
             places.set_aside(name.removesuffix(".md"), ".md", parent)
             file = cls(places.create(name, parent), worktree=worktree, name=name, limit_bytes=limit_bytes)
         line = redact(one_line(shlex.join(command))[:_COMMAND_CHARS], secrets).replace("`", "'")
         file._append(
-            f"# {agent}\n\n"
+            f"# {agent}{f' (attempt {attempt})' if attempt > 1 else ''}\n\n"
             f"- issue: {issue_word(issue)}\n- run: {one_line(run_id)}\n- started: {clock.iso(started_at)}\n"
             f"- command: `{line}`\n\n"
             "What follows is what the agent printed, without escape sequences and secrets. Nothing in it is a\n"
@@ -194,6 +199,7 @@ def _timing(result: AgentResult) -> dict[str, object]:
         "ended_at": result.ended_at,
         "seconds": round(result.seconds, 3),
         "outcome": result.outcome,
+        "attempt": result.attempt,
     }
 
 

@@ -27,6 +27,7 @@ from ringfence.wording import counted
 GRACE_S = 10.0
 _CHUNK_BYTES = 1 << 16
 _TICK_S = 0.2
+_MOST_NAMED = 10
 _AFTER_REPORT_S = 2.0
 _SUPERVISOR_LATE_S = supervisor.PATIENCE_S + 5.0
 
@@ -92,8 +93,10 @@ def run_agent(
         raise
     seconds = clock.monotonic_s() - started_s
     outcome, exit_code, reasons = verdict(watch, reason, spec.timeout_s)
-    if watch and watch.refused:
-        reasons = (*reasons, f"the sandbox refused connections to {', '.join(watch.refused)}")
+    refused = tuple(dict.fromkeys(watch.refused)) if watch else ()
+    if refused:
+        more = f" and {len(refused) - _MOST_NAMED} more" if len(refused) > _MOST_NAMED else ""
+        reasons = (*reasons, f"the sandbox refused connections to {', '.join(refused[:_MOST_NAMED])}{more}")
     written = output.close(outcome, seconds=seconds, reasons=reasons)
     return AgentResult(
         name=spec.name,
@@ -109,6 +112,8 @@ def run_agent(
         processes_ended=watch.report["late"] if watch and watch.report else 0,
         all_ended=watch is None or (watch.report is not None and watch.report["complete"]),
         reasons=(*reasons, *written.reasons),
+        attempt=spec.attempt,
+        refused=refused,
     )
 
 

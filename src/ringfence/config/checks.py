@@ -47,6 +47,7 @@ def across(document: Mapping[str, Any], root: Path) -> list[Mistake]:
         *_backup_directory(document, root),
         *_tables_twice(document),
         *_agents_twice(document),
+        *_instructions_twice(document),
         *_presets_without_sandbox(document),
         *_push_without_commit(document),
         *_ports_of_production(document),
@@ -163,6 +164,16 @@ def _agents_twice(document: Mapping[str, Any]) -> Iterator[Mistake]:
             yield Mistake(key=place, text=f"{one_line(name)!r} is also the name of {first[name.casefold()]}")
         else:
             first[name.casefold()] = f"workflow.agents[{index}]"
+
+
+def _instructions_twice(document: Mapping[str, Any]) -> Iterator[Mistake]:
+    agents = section(document, "workflow").get("agents")
+    for index, agent in enumerate(agents if isinstance(agents, list) else []):
+        if isinstance(agent, dict) and {"instructions", "instructions_file"} <= agent.keys():
+            yield Mistake(
+                key=f"workflow.agents[{index}].instructions_file",
+                text="the instructions are given as a text, too; one of the two",
+            )
 
 
 def _presets_without_sandbox(document: Mapping[str, Any]) -> Iterator[Mistake]:

@@ -25,9 +25,11 @@ from ringfence.config.values import (
     Endpoint,
     EngineName,
     Exclusion,
+    FileInTree,
     HookedAgent,
     Host,
     Image,
+    Instructions,
     MaskedColumn,
     Minutes,
     Mirror,
@@ -35,6 +37,7 @@ from ringfence.config.values import (
     Port,
     Reason,
     Repository,
+    Retries,
     Rights,
     Role,
     Rows,
@@ -170,6 +173,15 @@ class Agent(_Section):
     with it, it is used (`["claude", "-p", "--agent", "build"]`)."""
     timeout_minutes: Minutes = 60.0
     """After this the agent and all it started are ended, and production is verified."""
+    retries: Retries = 0
+    """How often the agent is started again when it has failed or run out of time, 0 to 5. Only where production is
+    shown to be unchanged and nothing of the failed attempt is left. The test database is made anew before, so what
+    agents before it did to that database is gone, too; the work tree stays as the failed attempt left it."""
+    instructions: Instructions | None = None
+    """What only this agent is told, before the task."""
+    instructions_file: FileInTree | None = None
+    """A file in the project that holds the instructions, by its path from the root. It is read before the first agent
+    starts. Instead of `instructions`."""
 
     @property
     def timeout_s(self) -> float:

@@ -206,7 +206,8 @@ def _workflow() -> str:
 # [[workflow.agents]]
 # name = "{name}"
 # preset = "claude"               # codex, gemini, cursor-agent, copilot; or any command = ["program", "argument"]
-# timeout_minutes = 60"""
+# timeout_minutes = 60
+# retries = 0                     # 1: started again when it fails, where production is unchanged"""
         for name in _AGENTS
     )
     return f"""\

@@ -28,6 +28,9 @@ SandboxMode = Literal["auto", "bwrap", "landlock", "none"]
 RULE_KINDS: tuple[RuleKind, ...] = ("exact", "append-only", "ignore")
 ENGINES: tuple[EngineName, ...] = ("embedded", "docker", "server")
 
+MOST_INSTRUCTIONS = 100_000
+"""In characters, and of a file in bytes."""
+
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _SETTING = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
 APP_RIGHTS = ("SELECT", "INSERT", "UPDATE")
@@ -82,6 +85,25 @@ def _directory(value: str) -> str:
         raise ValueError(f"{one_line(value)!r} is written without ..")
     if path.parts[0] == ".git":
         raise ValueError(f"{one_line(value)!r} belongs to git")
+    return value
+
+
+def _retries(value: int) -> int:
+    if not 0 <= value <= 5:
+        raise ValueError(f"{value} is not 0 to 5; an agent that fails again and again needs a person")
+    return value
+
+
+def _instructions(value: str) -> str:
+    if not value.strip() or "\0" in value or len(value) > MOST_INSTRUCTIONS:
+        raise ValueError(f"instructions are 1 to {MOST_INSTRUCTIONS:,} characters, without the character NUL")
+    return value
+
+
+def _file_in_tree(value: str) -> str:
+    path = PurePosixPath(value)
+    if not path.parts or "\0" in value or path.is_absolute() or ".." in path.parts or value.startswith("~"):
+        raise ValueError(f"{one_line(value)!r} is not the path of a file in the project, written from its root")
     return value
 
 
@@ -271,6 +293,9 @@ Rule = Annotated[TableRule, BeforeValidator(_rule)]
 Command = Annotated[
     tuple[Annotated[str, AfterValidator(_argument)], ...], Field(strict=False), AfterValidator(_command)
 ]
+Retries = Annotated[int, AfterValidator(_retries)]
+Instructions = Annotated[str, AfterValidator(_instructions)]
+FileInTree = Annotated[str, AfterValidator(_file_in_tree)]
 Minutes = Annotated[float, AfterValidator(_minutes)]
 Variable = Annotated[str, AfterValidator(_variable)]
 Host = Annotated[str, AfterValidator(_host)]

@@ -11,7 +11,7 @@ import json
 import os
 import sys
 
-from ringfence.guard import answer, policy, quick
+from ringfence.guard import answer, policy, quick, refusals
 from ringfence.guard.verdict import Refused
 
 TYPE_CHECKING = False
@@ -44,7 +44,7 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         return _broken(_USAGE)
     _set_alarm()
     try:
-        judge(_event(), project, environ)
+        judge(_event(), agent, project, environ)
         said = answer.allow(agent)
     except Refused as refused:
         said = answer.deny(agent, f"ringfence: {refused.text()}")
@@ -61,21 +61,25 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     return _print(said, refusal="")
 
 
-def judge(event: object, project: str, environ: Mapping[str, str]) -> None:
+def judge(event: object, agent: str, project: str, environ: Mapping[str, str]) -> None:
     """Judge one event. Raises `Refused`, or `PolicyError` where there is nothing to judge by."""
     asked = answer.understood(event)
     cwd = asked.cwd or os.getcwd()
     rules = policy.read(policy.place(environ, project or policy.project_at(cwd)))
-    if asked.command is not None:
-        if quick.nothing_to_say(asked.command):
-            return
-        from ringfence.guard import judge as judges
-
-        judges.command(asked.command, rules, environ, cwd)
+    if asked.command is not None and quick.nothing_to_say(asked.command):
         return
-    from ringfence.guard import tools
+    try:
+        if asked.command is not None:
+            from ringfence.guard import judge as judges
 
-    tools.judge(asked, rules, cwd)
+            judges.command(asked.command, rules, environ, cwd)
+        else:
+            from ringfence.guard import tools
+
+            tools.judge(asked, rules, cwd)
+    except Refused as refused:
+        refusals.remember(rules.root, asked, refused.reason, agent=agent, environ=environ)
+        raise
 
 
 def _options(arguments: Sequence[str]) -> tuple[str, str]:

@@ -14,7 +14,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -216,6 +216,14 @@ class Journal:
     def verdict(self, verdict: Mapping[str, object]) -> None:
         """What the verification found, with the keys of ``verify --json``; a later one replaces an earlier one."""
         self._append(model.VERDICT, verdict)
+
+    def refused(self, refusals: Sequence[Mapping[str, object]]) -> None:
+        """What agents tried and were refused, each with ``by``, ``agent``, ``what`` and ``reason``."""
+        self._append(model.REFUSED, {"refusals": [dict(one) for one in refusals]})
+
+    def changed_rows(self, found: Mapping[str, object]) -> None:
+        """The rows that the verification found different; belongs to the verdict before it."""
+        self._append(model.CHANGED_ROWS, found)
 
     def published(self, *, commit: str | None, pushed: bool) -> None:
         """What was committed, and whether it was pushed; may be said again after the push."""

@@ -27,12 +27,15 @@ STEP_ENDED = "step-ended"
 BACKUP = "backup"
 AGENT = "agent"
 VERDICT = "verdict"
+CHANGED_ROWS = "changed-rows"
+REFUSED = "refused"
 PUBLISHED = "published"
 PAUSED = "paused"
 ENDED = "ended"
 RESOLVED = "resolved"
 KINDS = frozenset(
-    {START, RESUMED, RECOVERED, STEP_STARTED, STEP_ENDED, BACKUP, AGENT, VERDICT, PUBLISHED, PAUSED, ENDED, RESOLVED}
+    {START, RESUMED, RECOVERED, STEP_STARTED, STEP_ENDED, BACKUP, AGENT, REFUSED, VERDICT, CHANGED_ROWS, PUBLISHED}
+    | {PAUSED, ENDED, RESOLVED}
 )
 
 
@@ -113,6 +116,9 @@ class RunState:
     gone. ``paused`` names what an open run waits for without a process (``pre`` was done, ``post`` is to come).
     ``damage`` says why the journal cannot be believed; such a run is a HALT, whatever else is in it. ``verdict``
     and ``agents`` are kept as they were given (the keys of ``verify --json`` and of an agent's result).
+    ``changed_rows`` are the rows that the verification found different, a bounded number with secrets masked, as
+    ``workflow.changed_rows`` writes them. ``refused`` is what agents tried and were refused: ``by`` the guard or the
+    sandbox, ``agent``, ``what`` and the ``reason``.
     """
 
     run_id: str
@@ -130,7 +136,9 @@ class RunState:
     backup: str | None = None
     backup_bytes: int | None = None
     agents: tuple[Mapping[str, object], ...] = ()
+    refused: tuple[Mapping[str, object], ...] = ()
     verdict: Mapping[str, object] | None = None
+    changed_rows: Mapping[str, object] | None = None
     outcome: RunOutcome | None = None
     exit_code: int | None = None
     reasons: tuple[str, ...] = ()
@@ -175,7 +183,9 @@ class RunState:
             "backup": self.backup,
             "backup_bytes": self.backup_bytes,
             "agents": [dict(agent) for agent in self.agents],
+            "refused": [dict(one) for one in self.refused],
             "verdict": None if self.verdict is None else dict(self.verdict),
+            "changed_rows": None if self.changed_rows is None else dict(self.changed_rows),
             "outcome": self.outcome,
             "exit_code": self.exit_code,
             "reasons": list(self.reasons),

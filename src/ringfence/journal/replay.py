@@ -133,8 +133,19 @@ def _agent(state: RunState, event: Event) -> RunState:
     return dataclasses.replace(state, agents=(*state.agents, event.data))
 
 
+def _refused(state: RunState, event: Event) -> RunState:
+    said = event.data["refusals"]
+    if not isinstance(said, list) or not all(isinstance(one, dict) for one in said):
+        raise TypeError("refusals is not a list of objects")
+    return dataclasses.replace(state, refused=(*state.refused, *said))
+
+
 def _verdict(state: RunState, event: Event) -> RunState:
-    return dataclasses.replace(state, verdict=event.data)
+    return dataclasses.replace(state, verdict=event.data, changed_rows=None)
+
+
+def _changed_rows(state: RunState, event: Event) -> RunState:
+    return dataclasses.replace(state, changed_rows=event.data)
 
 
 def _published(state: RunState, event: Event) -> RunState:
@@ -173,7 +184,9 @@ _READERS: dict[str, Reader] = {
     model.STEP_ENDED: _step_ended,
     model.BACKUP: _backup,
     model.AGENT: _agent,
+    model.REFUSED: _refused,
     model.VERDICT: _verdict,
+    model.CHANGED_ROWS: _changed_rows,
     model.PUBLISHED: _published,
     model.PAUSED: _paused,
     model.ENDED: _ended,

@@ -13,6 +13,8 @@ from typing import Any, Literal
 from ringfence import clock, files
 from ringfence.journal.model import RunState, Step
 from ringfence.redact import one_line, quote_ident, redact
+from ringfence.report import evidence
+from ringfence.report.evidence import ChangedTable, Refusal
 
 Tone = Literal["good", "bad", "warn", "quiet"]
 _MOST = 200
@@ -102,6 +104,9 @@ class RunView:
     warnings: Sequence[str] = ()
     tables_quiet: int = 0
     other_more: int = 0
+    changed: Sequence[ChangedTable] = ()
+    changed_more: int = 0
+    refusals: Sequence[Refusal] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +125,7 @@ def run_view(state: RunState, material: Material, *, now: dt.datetime, version: 
     tables = _tables(verdict, material.watched)
     other = _list(verdict, "other")
     tone, headline, sentence = _heading(state)
+    changed, changed_more = evidence.changed_tables(state)
     return RunView(
         title=f"{state.run_id} · {one_line(state.project)}",
         tone=tone,
@@ -137,6 +143,9 @@ def run_view(state: RunState, material: Material, *, now: dt.datetime, version: 
         backups=material.backups,
         commands=_commands(state),
         warnings=[_said(w) for w in state.warnings],
+        changed=changed,
+        changed_more=changed_more,
+        refusals=evidence.refusals(state),
         made=now.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
         version=version,
     )
@@ -254,7 +263,7 @@ def _agent(agent: Mapping[str, object], tails: Mapping[str, str]) -> AgentCard:
     command, reasons = agent.get("command"), agent.get("reasons")
     output = str(agent.get("output_file") or "")
     return AgentCard(
-        name=one_line(str(agent.get("name", ""))),
+        name=one_line(str(agent.get("name", ""))) + _attempt(agent.get("attempt")),
         command=_said(" ".join(map(str, command)) if isinstance(command, list) else ""),
         outcome=one_line(outcome) + (f", exit status {code}" if code else ""),
         tone="good" if outcome == "done" else "bad",
@@ -264,6 +273,10 @@ def _agent(agent: Mapping[str, object], tails: Mapping[str, str]) -> AgentCard:
         reasons=tuple(_said(str(r)) for r in reasons[:20]) if isinstance(reasons, list) else (),
         tail=tails.get(output, ""),
     )
+
+
+def _attempt(number: object) -> str:
+    return f", attempt {number}" if isinstance(number, int) and number > 1 else ""
 
 
 def _commands(state: RunState) -> list[tuple[str, str]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ringfence.agents import leftovers
 from ringfence.config import load as config
 from ringfence.errors import BackupError, HaltError, RingfenceError
 from ringfence.journal.log import Journal
 from ringfence.journal.model import RunState
-from ringfence.workflow import check, context, publish, verify
+from ringfence.workflow import changed_rows, check, context, publish, refusals, verify
 from ringfence.workflow.context import Context
 from ringfence.workflow.hold import Held
 from ringfence.workflow.progress import Progress
@@ -40,23 +41,35 @@ def verify_run(
         if noted is not None:
             step.note(noted)
         late = not leftovers.end_run(state.run_id)
+        refusals.keep(project, journal, None, (), again=False)
         try:
-            verified = verify.verify(project, state.backup, progress=progress)
+            verified = verify.verify(project, state.backup, progress=progress, rows_shown=changed_rows.READ_ROWS)
         except RingfenceError as error:
             verified = verify.not_possible(state.backup or "", f"the baseline cannot be used: {error.message}")
-        broken = _broken(project, journal, recorded)
-        broken += (lost,) if lost is not None else ()
-        broken += ("a process of an agent of this run is still there and may be writing",) if late else ()
-        if broken:
-            verified = replace(verified, comparison=verify.with_notes(verified.comparison, broken, unknown=True))
+        wrong = broken(project, journal, recorded)
+        wrong += (lost,) if lost is not None else ()
+        wrong += ("a process of an agent of this run is still there and may be writing",) if late else ()
+        if wrong:
+            verified = replace(verified, comparison=verify.with_notes(verified.comparison, wrong, unknown=True))
         journal.verdict(verify.as_json(verified))
+        if not verified.passed and verified.rows:
+            journal.changed_rows(_rows(project, verified))
         if not verified.passed:
             step.finish("halt", *verified.comparison.reasons)
     progress.say(f"production: {verified.comparison.verdict}")
     return verified
 
 
-def _broken(project: Project, journal: Journal, recorded: Context | None) -> tuple[str, ...]:
+def _rows(project: Project, verified: Verified) -> dict[str, Any]:
+    """The rows for the journal: of tables in which nothing but an allowed change was found, none."""
+    wrong = {t.table for t in verified.comparison.tables if t.verdict not in ("unchanged", "allowed")}
+    found = [one for one in verified.rows if one.table in wrong]
+    growing = frozenset(one.table for one in found if project.rule(one.table).rule == "append-only")
+    return changed_rows.document(found, masks=project.settings.diff.mask, growing=growing)
+
+
+def broken(project: Project, journal: Journal, recorded: Context | None) -> tuple[str, ...]:
+    """What of the run's own protection is no longer as it was before the agents; empty where all of it stands."""
     reasons: list[str] = []
     if recorded is None:
         reasons.append("what was recorded before the agents is gone")

@@ -17,8 +17,7 @@ from ringfence.integrity.compare import compare as verdict_of
 from ringfence.integrity.compare import differing
 from ringfence.integrity.model import Observation, OtherChange, TableName, TableRule
 from ringfence.integrity.observe import Snapshot
-from ringfence.integrity.rowdiff import Side, key_columns
-from ringfence.integrity.rowvalues import TableDifference, read_difference, read_whole
+from ringfence.integrity.rowvalues import TableDifference
 from ringfence.postgres.connection import ConnectError, QueryError
 from ringfence.redact import one_line
 from ringfence.workflow import rebuild, rows, verify
@@ -137,27 +136,10 @@ def _compare(
         found = []
         for number, table in enumerate(wrong):
             progress.advance("comparing rows", number, len(wrong))
-            one = table_difference(before, pristine, snapshot, table, limit)
+            one = rows.table_difference(before, pristine, snapshot, table, limit)
             counted = one.counts.inserted + one.counts.updated + one.counts.deleted
             if counted or one.column_changes or one.status != "compared":
                 found.append(one)
         return tuple(found)
 
     return rows.with_reference(project, entry, before, progress, work)
-
-
-def table_difference(
-    before: Observation, pristine: Snapshot, snapshot: Snapshot, table: TableName, limit: int
-) -> TableDifference:
-    """The rows of one table that differ; of a table that is on one side only, its rows."""
-    old, new = rows.by_name(pristine.tables).get(table), rows.by_name(snapshot.tables).get(table)
-    here = Side(connection=pristine.connection, table=old) if old else None
-    there = Side(connection=snapshot.connection, table=new) if new else None
-    if here and there:
-        return read_difference(rows.compare(before, here, there), here, there, limit=limit)
-    only = here or there
-    if only is None:
-        raise QueryError(f"table {table.name} is in the baseline and neither in the reference nor in production")
-    if here:
-        rows.require_baseline(before, here)
-    return read_whole(only, created=here is None, rows=rows.count(only), key=key_columns(only), limit=limit)

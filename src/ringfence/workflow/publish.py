@@ -141,7 +141,8 @@ def _message(journal: Journal, verified: Verified) -> str:
     subject = f"{first[:60]}{'…' if len(first) > 60 else ''}"
     if state.issue and f"#{state.issue}" not in subject:
         subject += f" (#{state.issue})"
-    agents = ", ".join(f"{a['name']} ({clock.seconds_text(_seconds(a))})" for a in state.agents)
+    last = {str(a["name"]): a for a in state.agents}  # of an agent that was started again, the attempt that counts
+    agents = ", ".join(f"{name} ({clock.seconds_text(_seconds(a))})" for name, a in last.items())
     return (
         f"{one_line(subject)}\n\n"
         f"Agents: {one_line(agents)}\n"

@@ -15,8 +15,9 @@ from ringfence.integrity.expression import digest_query
 from ringfence.integrity.fingerprint import Table
 from ringfence.integrity.model import Observation, TableDigest, TableName
 from ringfence.integrity.observe import Snapshot
-from ringfence.integrity.rowdiff import RowComparison, Side, Sums
-from ringfence.postgres.connection import one_value
+from ringfence.integrity.rowdiff import RowComparison, Side, Sums, key_columns
+from ringfence.integrity.rowvalues import TableDifference, read_difference, read_whole
+from ringfence.postgres.connection import QueryError, one_value
 from ringfence.redact import one_line
 from ringfence.workflow import reference, testserver
 from ringfence.workflow.progress import Progress
@@ -68,6 +69,23 @@ def compare(before: Observation, pristine: Side, after: Side) -> RowComparison:
     found = RowComparison(pristine, after, before.seeds)
     require_baseline(before, pristine, found)
     return found
+
+
+def table_difference(
+    before: Observation, pristine: Snapshot, snapshot: Snapshot, table: TableName, limit: int
+) -> TableDifference:
+    """The rows of one table that differ; of a table that is on one side only, its rows."""
+    old, new = by_name(pristine.tables).get(table), by_name(snapshot.tables).get(table)
+    here = Side(connection=pristine.connection, table=old) if old else None
+    there = Side(connection=snapshot.connection, table=new) if new else None
+    if here and there:
+        return read_difference(compare(before, here, there), here, there, limit=limit)
+    only = here or there
+    if only is None:
+        raise QueryError(f"table {table.name} is in the baseline and neither in the reference nor in production")
+    if here:
+        require_baseline(before, here)
+    return read_whole(only, created=here is None, rows=count(only), key=key_columns(only), limit=limit)
 
 
 def require_baseline(before: Observation, pristine: Side, found: RowComparison | None = None) -> None:

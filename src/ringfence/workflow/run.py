@@ -10,13 +10,14 @@ from ringfence.errors import AgentError, EndedBySignal, RingfenceError, UsageErr
 from ringfence.journal import reader
 from ringfence.journal.log import Journal
 from ringfence.journal.model import RunState
-from ringfence.workflow import after, before, context, hold, notices, publish
+from ringfence.workflow import after, before, context, hold, notices, publish, refusals
 from ringfence.workflow import agents as agent_work
 from ringfence.workflow.after import Ended
 from ringfence.workflow.context import Context
 from ringfence.workflow.hold import Held
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
+from ringfence.workflow.retry import Retry
 from ringfence.workflow.verify import Verified
 
 INTERRUPTED = 130
@@ -53,16 +54,16 @@ def run(
             context.write(journal.directory, recorded)
             with notices.following(project, journal, repository=repository, progress=progress, environ=environ):
                 before.before(project, journal, fresh_start=fresh_start, progress=progress)
-                results, broken_off = _agents(project, journal, text, progress)
+                results, broken_off = _agents(project, journal, text, progress, Retry(recorded=recorded, held=held))
                 return _end(project, journal, recorded, results, broken_off, progress, held)
 
 
 def _agents(
-    project: Project, journal: Journal, text: str, progress: Progress
+    project: Project, journal: Journal, text: str, progress: Progress, retry: Retry
 ) -> tuple[Sequence[AgentResult], BaseException | None]:
     """The agents; an error or Ctrl-C does not get past this, because the verification must follow."""
     try:
-        return agent_work.run_agents(project, journal, text=text, progress=progress), None
+        return agent_work.run_agents(project, journal, text=text, progress=progress, retry=retry), None
     except (Exception, KeyboardInterrupt) as error:
         return (), error
 
@@ -136,6 +137,7 @@ def pre(
             context.write(journal.directory, Context(config_sha256=project.settings.sha256, git=None, push=False))
             with notices.following(project, journal, repository=repository, progress=progress, environ=environ):
                 before.before(project, journal, fresh_start=fresh_start, progress=progress, try_hooks=True)
+                refusals.begin(project)
                 journal.pause("post")
             return journal.state
 

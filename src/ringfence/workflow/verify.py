@@ -17,6 +17,7 @@ from ringfence.integrity.fingerprint import OnDigest, Table
 from ringfence.integrity.model import Comparison, Observation, RowChanges, TableName
 from ringfence.integrity.observe import Snapshot
 from ringfence.integrity.rowdiff import Side, common_columns
+from ringfence.integrity.rowvalues import TableDifference
 from ringfence.postgres import queries
 from ringfence.postgres.connection import ConnectError, QueryError, connect
 from ringfence.redact import one_line
@@ -26,14 +27,21 @@ from ringfence.workflow.project import Project
 
 WAIT_FOR_WRITERS_S = 10
 
+_Found = tuple[RowChanges | None, TableDifference | None]
+"""What is known of the rows of a table that differs: how many, and where they were asked for which."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Verified:
-    """The comparison of production with the baseline of one backup."""
+    """The comparison of production with the baseline of one backup.
+
+    ``rows`` are those of tables that differ, where they were asked for and could be read.
+    """
 
     baseline: str
     comparison: Comparison
     seconds: float
+    rows: tuple[TableDifference, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -41,8 +49,12 @@ class Verified:
         return self.comparison.verdict in ("unchanged", "allowed")
 
 
-def verify(project: Project, name: str | None, *, progress: Progress, full: bool = False) -> Verified:
+def verify(
+    project: Project, name: str | None, *, progress: Progress, full: bool = False, rows_shown: int = 0
+) -> Verified:
     """Compare production with a baseline (the newest backup's by default); ``full`` reads every row again.
+
+    Of each table that differs the values of ``rows_shown`` rows are read, from the same snapshot as everything else.
 
     A server that cannot be reached or read gives the verdict ``unknown``, never an error and never a pass. Raises
     BackupError (5) when there is no baseline to compare with.
@@ -50,15 +62,19 @@ def verify(project: Project, name: str | None, *, progress: Progress, full: bool
     started = clock.monotonic_s()
     entry = project.store.get(name)
     before = rebuild.baseline_of(entry)
+    differences: tuple[TableDifference, ...] = ()
     try:
-        comparison = _compare(project, entry, before, progress, full=full)
+        comparison, differences = _compare(project, entry, before, progress, full=full, rows_shown=rows_shown)
     except (ConnectError, QueryError, psycopg.Error) as error:
         comparison = _unknown(f"production could not be read: {error}")
     crashpoint("verify.compared")
-    return Verified(baseline=entry.id, comparison=comparison, seconds=clock.monotonic_s() - started)
+    seconds = clock.monotonic_s() - started
+    return Verified(baseline=entry.id, comparison=comparison, seconds=seconds, rows=differences)
 
 
-def _compare(project: Project, entry: Entry, before: Observation, progress: Progress, *, full: bool) -> Comparison:
+def _compare(
+    project: Project, entry: Entry, before: Observation, progress: Progress, *, full: bool, rows_shown: int
+) -> tuple[Comparison, tuple[TableDifference, ...]]:
     target = project.target("production")
     writing = _wait_for_writers(project)
     read = 0
@@ -73,10 +89,12 @@ def _compare(project: Project, entry: Entry, before: Observation, progress: Prog
         found = observe_production(project, before, snapshot, full=full, on_digest=on_digest)
         after = found.observation
         wrong = differing(before, after)
-        changes, notes = _row_changes(project, entry, before, snapshot, wrong, progress)
+        found_rows, notes = _row_changes(project, entry, before, snapshot, wrong, progress, rows_shown)
     rules = {t: project.rule(t) for t in {d.table for d in (*before.tables, *after.tables)}}
+    changes = {table: counts for table, (counts, _) in found_rows.items()}
     comparison = compare(before, after, rules=rules, changes=changes, proof=found.proof, proof_reasons=found.reasons)
-    return with_notes(comparison, (*notes, *writing), unknown=bool(writing))
+    differences = tuple(one for _, one in found_rows.values() if one is not None)
+    return with_notes(comparison, (*notes, *writing), unknown=bool(writing)), differences
 
 
 def observe_production(
@@ -96,7 +114,8 @@ def _row_changes(
     snapshot: Snapshot,
     wrong: tuple[TableName, ...],
     progress: Progress,
-) -> tuple[dict[TableName, RowChanges | None], tuple[str, ...]]:
+    rows_shown: int,
+) -> tuple[dict[TableName, _Found], tuple[str, ...]]:
     """Compare the rows of tables that differ with the reference, which is made first where it is not there.
 
     Not being able to does not change that they differ; it is said, and the counts stay open.
@@ -104,15 +123,26 @@ def _row_changes(
     if not wrong:
         return {}, ()
 
-    def work(pristine: Snapshot) -> dict[TableName, RowChanges | None]:
+    def work(pristine: Snapshot) -> dict[TableName, _Found]:
         here, there = rows.by_name(snapshot.tables), rows.by_name(pristine.tables)
-        return {t: _changes_of(before, there.get(t), here.get(t), pristine, snapshot) for t in wrong}
+        known = {t: here.get(t) or there.get(t) for t in wrong}
+        if rows_shown:
+            found = {
+                t: rows.table_difference(before, pristine, snapshot, t, rows_shown) for t, one in known.items() if one
+            }
+            return {t: (_counts(found[t]), found[t]) if t in found else (None, None) for t in wrong}
+        return {t: (_changes_of(before, there.get(t), here.get(t), pristine, snapshot), None) for t in wrong}
 
     try:
         return rows.with_reference(project, entry, before, progress, work), ()
     except (RingfenceError, psycopg.Error) as error:
         told = f"rows could not be compared with the reference, so what happened to them is open: {error}"
-        return dict.fromkeys(wrong), (told,)
+        return dict.fromkeys(wrong, (None, None)), (told,)
+
+
+def _counts(difference: TableDifference) -> RowChanges | None:
+    """As `_changes_of`, where the rows were read as well."""
+    return None if difference.column_changes or difference.status != "compared" else difference.counts
 
 
 def _changes_of(

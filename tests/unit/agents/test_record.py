@@ -47,6 +47,7 @@ def result(name: str = "build", seconds: float = 1.5) -> AgentResult:
 def test_the_name_is_agent_issue_and_date() -> None:
     assert output_name("scout-and-plan", "12", DAY) == "scout-and-plan-12-112226.md"
     assert output_name("build", None, DAY) == "build-manual-112226.md"
+    assert output_name("build", "12", DAY, attempt=2) == "build-12-112226-attempt-2.md"
 
 
 @pytest.mark.parametrize("bad", ["", "..", "../x", "a/b", "-rf", ".x", "a\nb", "x" * 81, "ä", "a b", "a\0"])
@@ -188,6 +189,7 @@ def test_timing_of_one_run(tmp_path: Path) -> None:
         "ended_at": "2026-11-22T10:15:31.500000Z",
         "seconds": 1.5,
         "outcome": "done",
+        "attempt": 1,
     }
     assert [p.name for p in (tmp_path / ".agents" / "timing").iterdir()] == ["issue-12-timing.json"]
 

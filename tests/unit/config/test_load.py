@@ -288,6 +288,22 @@ def test_a_mistake_is_named_with_its_key(section: str, line: str, said: str) -> 
         (['name = "a"', 'command = ["a"]', "timeout_minutes = -1"], "workflow.agents[1].timeout_minutes: -1 is not"),
         (['name = "a"', 'command = ["a"]', "timeout_minutes = inf"], "workflow.agents[1].timeout_minutes: inf is not"),
         (['name = "a"', 'command = ["a"]', "timeout_minutes = nan"], "workflow.agents[1].timeout_minutes: nan is not"),
+        (['name = "a"', 'command = ["a"]', "retries = -1"], "workflow.agents[1].retries: -1 is not 0 to 5"),
+        (['name = "a"', 'command = ["a"]', "retries = 6"], "workflow.agents[1].retries: 6 is not 0 to 5"),
+        (['name = "a"', 'command = ["a"]', "retries = true"], "workflow.agents[1].retries: wanted a whole number"),
+        (['name = "a"', 'command = ["a"]', 'instructions = " "'], "workflow.agents[1].instructions: instructions are"),
+        (
+            ['name = "a"', 'command = ["a"]', 'instructions_file = "../x"'],
+            "workflow.agents[1].instructions_file: '../x' is not the path of a file in the project",
+        ),
+        (
+            ['name = "a"', 'command = ["a"]', 'instructions_file = "/etc/passwd"'],
+            "workflow.agents[1].instructions_file: '/etc/passwd' is not",
+        ),
+        (
+            ['name = "a"', 'command = ["a"]', 'instructions = "x"', 'instructions_file = "x.md"'],
+            "workflow.agents[1].instructions_file: the instructions are given as a text, too",
+        ),
         (
             ['name = "a"', 'command = ["a"]', 'timeout_minutes = "60"'],
             "workflow.agents[1].timeout_minutes: wanted a num",

@@ -212,3 +212,19 @@ def test_the_subcommand_does_the_same(hook: Hook) -> None:
             check=False,
         )
         assert done.returncode == 0 and (expected in done.stdout if expected else not done.stdout)
+
+
+def test_a_refusal_is_kept_for_the_run_where_one_goes_on(hook: Hook) -> None:
+    kept = hook.stage.root / ".agents" / "outputs" / "guard-refusals.jsonl"
+    hook.refused(claude(REFUSED, hook.cwd))
+    assert not kept.exists()
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    hook.environment["RINGFENCE_AGENT"] = "build"
+    hook.refused(claude(REFUSED, hook.cwd))
+    assert hook(claude("ls", hook.cwd)).returncode == 0
+    (line,) = (json.loads(line) for line in kept.read_text().splitlines())
+    assert (line["agent"], line["what"]) == ("build", REFUSED) and line["reason"] and line["at"].endswith("Z")
+    kept.unlink()
+    kept.symlink_to("/dev/full")
+    assert "ringfence" in hook.refused(claude(REFUSED, hook.cwd)), "what cannot be kept is refused all the same"

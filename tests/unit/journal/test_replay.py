@@ -89,8 +89,8 @@ def test_the_json_keys_are_stable_and_it_is_json() -> None:
     said = json.loads(json.dumps(run.to_json()))
     assert list(said) == [
         *("id", "number", "project", "issue", "text", "root", "started_at", "ended_at", "seconds", "process"),
-        *("interrupted", "paused", "steps", "backup", "backup_bytes", "agents", "verdict"),
-        *("outcome", "exit_code", "reasons"),
+        *("interrupted", "paused", "steps", "backup", "backup_bytes", "agents", "refused", "verdict"),
+        *("changed_rows", "outcome", "exit_code", "reasons"),
         *("commit", "pushed", "resolved", "warnings", "damage"),
     ]
     assert said["steps"] == [
@@ -218,3 +218,23 @@ def test_the_run_id_sorts_by_time_and_is_recognised() -> None:
     run_id = model.new_run_id(NOW, "3f2a91")
     assert run_id == "20261122T101530Z-3f2a91"
     assert model.RUN_ID.fullmatch(run_id)
+
+
+def test_refusals_add_up_and_rows_belong_to_their_verdict() -> None:
+    one, two = ({"by": "guard", "agent": "a", "what": what, "reason": "r", "times": 1} for what in ("x", "y"))
+    found = {"tables": [], "more_tables": 0}
+    run = state(
+        (model.REFUSED, {"refusals": [one]}),
+        (model.REFUSED, {"refusals": [two]}),
+        (model.VERDICT, {"verdict": "changed"}),
+        (model.CHANGED_ROWS, found),
+    )
+    assert run.refused == (one, two) and run.changed_rows == found
+    again = state((model.CHANGED_ROWS, found), (model.VERDICT, {"verdict": "unchanged"}))
+    assert again.changed_rows is None, "a later verdict takes the place of an earlier one, with its rows"
+
+
+@pytest.mark.parametrize("said", [{}, {"refusals": "x"}, {"refusals": [1]}])
+def test_refusals_of_another_form_are_damage(said: dict[str, object]) -> None:
+    with pytest.raises(JournalError):
+        state((model.REFUSED, said))
