@@ -99,6 +99,18 @@ def publish(staged: Path, path: Path) -> None:
     fsync_directory(path.parent)
 
 
+def publish_directory(staged: Path, path: Path) -> None:
+    """Rename a finished, fsynced directory to a name that is free; FileExistsError where something has that name.
+
+    There are no hard links to directories. What could come between the look and the rename is replaced only where it
+    is an empty directory: the kernel refuses anything else.
+    """
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    os.rename(staged, path)
+    fsync_directory(path.parent)
+
+
 def sha256_file(path: Path, on_bytes: Callable[[int], None] | None = None) -> str:
     """The SHA-256 of a file as 64 hex digits; symbolic links are not followed. ``on_bytes`` gets each chunk's size."""
     digest = hashlib.sha256()

@@ -5,7 +5,6 @@ One driver process forks a child for every point and kills it there; the directo
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -16,6 +15,9 @@ from pathlib import Path
 import pytest
 from tests.cases.drivers import ROOT
 from tests.unit.backup.stage import Stage
+
+from ringfence.backup.formats.choice import FORMATS
+from ringfence.backup.model import FormatName
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -52,22 +54,22 @@ DRIVER = """
                 os._exit(1)
         return os.waitpid(child, 0)[1] == 9
 
-    base = Path(sys.argv[1])
+    base, form, again_each = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     pristine = base / "pristine"
-    Stage.at(pristine).make("b1", "b2")
+    Stage.at(pristine, form=form).make("b1", "b2")
     chance = random.Random(1)
     call = 0
     while True:
         call += 1
         once = base / f"once-{call}"
         shutil.copytree(pristine, once)
-        stage = Stage.at(once)
+        stage = Stage.at(once, form=form)
         if not killed(call, lambda: stage.make("b3", keep=2)):
             break
-        for again in chance.sample(range(1, 25), 4):
+        for again in chance.sample(range(1, 25), again_each):
             twice = base / f"twice-{call}-{again}"
             shutil.copytree(once, twice)
-            other = Stage.at(twice)
+            other = Stage.at(twice, form=form)
             killed(again, lambda: other.make("b4", keep=2))
     print("points", call - 1)
     """
@@ -79,21 +81,26 @@ def must_hold(stage: Stage) -> None:
     assert len(sound) >= 2, "there were two, and at least two are kept"
     for entry in sound.values():
         assert entry.manifest is not None and entry.dump_path is not None
-        assert hashlib.sha256(entry.dump_path.read_bytes()).hexdigest() == entry.manifest.sha256
-        assert entry.dump_path.read_bytes() == f"dump {entry.id}".encode()
+        data = entry.dump_path if stage.form.name == "custom" else entry.dump_path / "11.dat"
+        assert stage.form.damage(entry.dump_path, entry.manifest) is None
+        assert data.read_bytes() == f"dump {entry.id}".encode()
         assert json.loads(entry.manifest_path.read_bytes())["id"] == entry.id
     assert "b2" in sound or {"b3", "b4"} <= sound.keys(), "what is newer goes only when newer ones are in place"
 
 
-def test_killed_at_any_point_nothing_sound_is_lost_and_the_next_writer_clears_up(tmp_path: Path) -> None:
-    argv = [sys.executable, "-c", textwrap.dedent(DRIVER), str(tmp_path)]
+@pytest.mark.parametrize("again_each", [0, pytest.param(4, marks=pytest.mark.long)], ids=["once", "twice"])
+@pytest.mark.parametrize("form", FORMATS)
+def test_killed_at_any_point_nothing_sound_is_lost_and_the_next_writer_clears_up(
+    tmp_path: Path, form: FormatName, again_each: int
+) -> None:
+    argv = [sys.executable, "-c", textwrap.dedent(DRIVER), str(tmp_path), form, str(again_each)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(argv, capture_output=True, text=True, env=environment, timeout=120, check=True)
     assert done.stdout.startswith("points ") and int(done.stdout.split()[1]) > 25, done.stdout
     places = [p for p in tmp_path.iterdir() if p.name != "pristine"]
-    assert len(places) > 100
+    assert len(places) > (100 if again_each else 25)
     for place in places:
-        stage = Stage.at(place)
+        stage = Stage.at(place, form=form)
         must_hold(stage)
         with stage.store.writing():
             pass

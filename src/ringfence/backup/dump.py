@@ -3,18 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from ringfence import files, process
+from ringfence import clock, files, process
+from ringfence.backup import compression as compressions
+from ringfence.backup.compression import Compression
+from ringfence.backup.formats.choice import CUSTOM
+from ringfence.backup.formats.contract import Format
 from ringfence.errors import BackupError
 from ringfence.postgres.programs import ClientPrograms
 from ringfence.postgres.target import Target
 from ringfence.process import ProgramError
 
 LOCK_WAIT_S = 10
-COMPRESSION_LEVEL = 2
-"""zlib's level. Measured on 6 million rows: 3.2 s of processor time and 74 MB, against 7.3 s and 70 MB at pg_dump's
-default (6); reading back takes the same. Every PostgreSQL client has zlib; lz4 and zstd not all have."""
+_REST_FACTOR = 20
+"""A look at the size so far takes at most a twentieth of the time: a directory may hold 100,000 large objects."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """How a dump is made. ``jobs`` sessions write it where the format allows more than one."""
+
+    form: Format
+    jobs: int = 1
+    compression: Compression = compressions.FASTEST
+
+    @property
+    def is_universal(self) -> bool:
+        """Whether any set of programs can write and read it."""
+        return self.form.one_stream and self.compression.algorithm in compressions.UNIVERSAL
+
+
+PLAIN = Method(form=CUSTOM)
+
+
+def require(programs: ClientPrograms, method: Method, *, where: str) -> None:
+    """Refuse (BackupError, 5) a method that these programs cannot follow, before anything is written."""
+    if not (method.form.one_stream or programs.sees_files):
+        raise BackupError(
+            f'backup not made: format = "{method.form.name}" needs PostgreSQL\'s client programs on this machine; '
+            f"those of {where} are in a container",
+            hint=f"install the client programs of PostgreSQL {programs.major} or newer on this machine, "
+            'or set [backup] format = "custom" in ringfence.toml',
+        )
+    compressions.require(programs, method.compression, where=where)
 
 
 def dump(
@@ -22,24 +55,33 @@ def dump(
     source: Target,
     path: Path,
     *,
+    method: Method = PLAIN,
     snapshot: str,
     timeout_s: float,
     on_bytes: Callable[[int], None] | None = None,
 ) -> None:
-    """Write the database as the exported snapshot shows it into ``path`` (custom format, whole database).
+    """Write the database as the exported snapshot shows it into ``path`` (the whole database).
 
-    Waits for locks at most `LOCK_WAIT_S` and then fails with the table's name. ``on_bytes`` is called with the size of
-    the file so far, several times a second; what it raises ends the dump. Raises BackupError (5).
+    Waits for locks at most `LOCK_WAIT_S` and then fails with the table's name. ``on_bytes`` is called with the size so
+    far, several times a second; what it raises ends the dump. Raises BackupError (5).
     """
+    form = method.form
+    size, looked_s, took_s = 0, 0.0, 0.0
 
     def tick() -> None:
-        if on_bytes:
-            on_bytes(path.stat().st_size if path.exists() else 0)
+        nonlocal size, looked_s, took_s
+        if on_bytes is None:
+            return
+        now = clock.monotonic_s()
+        if now - looked_s >= _REST_FACTOR * took_s:
+            size = form.size_so_far(path)
+            looked_s, took_s = now, clock.monotonic_s() - now
+        on_bytes(size)
 
     line: list[str | Path] = [
         *programs.command("pg_dump"),
-        "--format=custom",
-        f"--compress={COMPRESSION_LEVEL}",
+        *form.dump_options(method.jobs),
+        method.compression.option(programs.major),
         f"--snapshot={snapshot}",
         f"--lock-wait-timeout={LOCK_WAIT_S * 1000}",
         "--no-password",
@@ -60,14 +102,18 @@ def dump(
             hint = "install the client programs of the server's PostgreSQL version or newer"
         elif "No space left" in error.message:
             hint = f"{files.bytes_text(files.free_bytes(path.parent))} are free in {path.parent.parent}"
+        elif "could not obtain lock" in error.message:
+            hint = "a session wants that table for itself while several read it; try again, or set [backup] jobs = 1"
+        elif "too many clients" in error.message or "connection slots" in error.message:
+            hint = f"the dump takes {method.jobs + 1} connections; lower [backup] jobs, or raise max_connections"
         elif "out of shared memory" in error.message:
             hint = "raise max_locks_per_transaction on the server; every table takes a lock"
         raise BackupError(f"backup not made: {error.message}", hint=hint) from error
 
 
-def read_in_full(programs: ClientPrograms, path: Path, *, timeout_s: float) -> None:
+def read_in_full(programs: ClientPrograms, path: Path, *, form: Format = CUSTOM, timeout_s: float) -> None:
     """Read every byte of an archive as a restore would, into nothing. Raises BackupError (5) for a damaged one."""
-    line: list[str | Path] = [*programs.command("pg_restore"), "--format=custom", "--file=/dev/null"]
+    line: list[str | Path] = [*programs.command("pg_restore"), f"--format={form.name}", "--file=/dev/null"]
     environment = programs.environment(None)
     try:
         if programs.sees_files:

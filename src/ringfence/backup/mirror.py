@@ -6,14 +6,13 @@ back is believed by its seal and its SHA-256, never by where it came from.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ringfence import files
 from ringfence.backup import ciphertext, model, seal
+from ringfence.backup.formats.choice import format_of
 from ringfence.backup.model import Entry, Manifest
 from ringfence.backup.places import Place
 from ringfence.backup.store import MANIFEST_SUFFIX
@@ -47,7 +46,7 @@ class Mirror:
         for entry in entries:
             if entry.problem is not None or entry.id in there or entry.manifest is None or entry.dump_path is None:
                 continue
-            self._put(f"{entry.id}.dump", _hashing(_read(entry.dump_path), entry.manifest))
+            self._put(f"{entry.id}.dump", format_of(entry.manifest).read(entry.dump_path, entry.manifest))
             self._put(f"{entry.id}{MANIFEST_SUFFIX}", _read(entry.manifest_path))
             pushed.append(entry.id)
         return tuple(pushed)
@@ -59,7 +58,7 @@ class Mirror:
                 self.place.remove(self._object(file))
 
     def fetch(self, name: str, into: Path) -> tuple[Manifest, bytes]:
-        """Bring a dump back into a file; its manifest and the manifest's bytes are returned.
+        """Bring a dump back to a path that is free; its manifest and the manifest's bytes are returned.
 
         Raises BackupError (5) for a backup that is not there, whose seal is not valid, or whose dump is not the one
         that the manifest describes.
@@ -72,13 +71,8 @@ class Mirror:
         manifest = model.decode(data, name=f"{name}{MANIFEST_SUFFIX}")
         if manifest.id != name or manifest.file != f"{name}.dump":
             raise BackupError(f"the manifest of {name} in the mirror is that of {manifest.id}")
-        descriptor = os.open(into, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                for chunk in _hashing(self._get(f"{name}.dump"), manifest):
-                    file.write(chunk)
-                file.flush()
-                os.fsync(file.fileno())
+            format_of(manifest).write(self._get(f"{name}.dump"), into, manifest)
         except OSError as error:
             raise BackupError(f"cannot write {into}: {error.strerror or error}") from error
         return manifest, data
@@ -103,19 +97,6 @@ def _read(path: Path) -> Iterator[bytes]:
     with os.fdopen(descriptor, "rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
             yield chunk
-
-
-def _hashing(chunks: Iterable[bytes], manifest: Manifest) -> Iterator[bytes]:
-    """The chunks as they pass by; an error at the end where they are not the dump of the manifest."""
-    digest, size = hashlib.sha256(), 0
-    for chunk in chunks:
-        digest.update(chunk)
-        size += len(chunk)
-        yield chunk
-    if digest.hexdigest() != manifest.sha256:
-        raise BackupError(
-            f"dump {manifest.file} is damaged: {files.bytes_text(size)} whose SHA-256 is not the one in its manifest"
-        )
 
 
 def _bounded(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:

@@ -1,14 +1,15 @@
-"""A backup is a ``.dump`` file and its manifest. A dump without a manifest is not a backup."""
+"""A backup is a ``.dump`` (a file or a directory) and its manifest. A dump without a manifest is not a backup."""
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ringfence import clock
 from ringfence.backup.marks import NONE, Marks
@@ -31,11 +32,20 @@ _FIELDS: Mapping[str, type | tuple[type, ...]] = {
     "program_version": str,
     "baseline": dict,
 }
-_OPTIONAL: Mapping[str, Any] = {"purpose": "regular", "database_bytes": 0}
+_OPTIONAL: Mapping[str, Any] = {"purpose": "regular", "database_bytes": 0, "format": "custom", "parts": ()}
 """Fields that older manifests lack, with what their absence means."""
 
 Purpose = Literal["regular", "damaged"]
-_PURPOSES = ("regular", "damaged")
+FormatName = Literal["custom", "directory"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One file of a dump that is a directory."""
+
+    name: str
+    size_bytes: int
+    sha256: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +53,10 @@ class Manifest:
     """Everything known about one backup. ``baseline`` belongs to the room integrity and is carried as it is.
 
     ``sequence`` orders backups: a clock can go back, a number that only grows cannot. ``size_bytes`` and ``sha256`` are
-    of the dump file, ``file`` is its name without a directory. ``purpose`` is ``damaged`` for one that was taken of
-    production before a restore: it is evidence and never chosen by itself. ``database_bytes`` is the database's size on
-    its server, 0 where that is not known.
+    of the dump, ``file`` is its name without a directory. ``format`` says whether it is a file or a directory, whose
+    files are ``parts`` in the order of their names; ``size_bytes`` is then their sum and ``sha256`` that of the list.
+    ``purpose`` is ``damaged`` for one that was taken of production before a restore: it is evidence and never chosen by
+    itself. ``database_bytes`` is the database's size on its server, 0 where that is not known.
     """
 
     id: str
@@ -63,6 +74,8 @@ class Manifest:
     baseline: Mapping[str, Any]
     purpose: Purpose = "regular"
     database_bytes: int = 0
+    format: FormatName = "custom"
+    parts: tuple[Part, ...] = ()
 
     @property
     def reader_version_num(self) -> int:
@@ -76,6 +89,7 @@ class Manifest:
             "schema": SCHEMA,
             **{n: getattr(self, n) for n in (*_FIELDS, *_OPTIONAL) if n != "baseline"},
             "created_at": clock.iso(self.created_at),
+            "parts": [asdict(p) for p in self.parts],
             "baseline": self.baseline,
         }
         return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "surrogatepass")
@@ -101,7 +115,7 @@ def decode(data: bytes, *, name: str) -> Manifest:
         if isinstance(value, int) and value < 0:
             raise BackupError(f"manifest {name} is damaged: {field!r} is negative")
     optional = {n: document.get(n, absent) for n, absent in _OPTIONAL.items()}
-    if optional["purpose"] not in _PURPOSES or type(optional["database_bytes"]) is not int:
+    if optional["purpose"] not in get_args(Purpose) or type(optional["database_bytes"]) is not int:
         raise BackupError(f"manifest {name} is damaged: 'purpose' or 'database_bytes' is not what it must be")
     try:
         moment = clock.parse_iso(document["created_at"])
@@ -111,7 +125,37 @@ def decode(data: bytes, *, name: str) -> Manifest:
         raise BackupError(f"manifest {name} is damaged: 'program_version' is no version")
     if not re.fullmatch(r"[0-9a-f]{64}", document["sha256"]) or not is_plain_name(document["file"]):
         raise BackupError(f"manifest {name} is damaged: 'sha256' or 'file' is not what it must be")
+    optional["parts"] = _parts(optional["parts"], document, name)
     return Manifest(**{n: document[n] for n in _FIELDS if n != "created_at"}, **optional, created_at=moment)
+
+
+def _parts(listed: Any, document: Mapping[str, Any], name: str) -> tuple[Part, ...]:
+    """The files of a directory dump; together they are what the manifest's own digest and size say."""
+    form = document.get("format", "custom")
+    try:
+        parts = tuple(Part(**p) for p in listed)
+        sound = isinstance(listed, list | tuple) and all(
+            is_plain_name(p.name) and type(p.size_bytes) is int and re.fullmatch(r"[0-9a-f]{64}", p.sha256)
+            for p in parts
+        )
+    except TypeError:
+        sound = False
+    if form not in get_args(FormatName) or not sound:
+        raise BackupError(f"manifest {name} is damaged: 'format' or 'parts' is not what it must be")
+    names = [p.name for p in parts]
+    described = (document["sha256"], document["size_bytes"])
+    if (form == "directory" or parts) and (
+        form != "directory"
+        or names != sorted(set(names))
+        or (digest_of_parts(parts), sum(p.size_bytes for p in parts)) != described
+    ):
+        raise BackupError(f"manifest {name} is damaged: its 'parts' are not those of its 'sha256'")
+    return parts
+
+
+def digest_of_parts(parts: Sequence[Part]) -> str:
+    """One SHA-256 for a directory: that of the list ``sha256sum`` prints of its files in the order of their names."""
+    return hashlib.sha256("".join(f"{p.sha256}  {p.name}\n" for p in parts).encode()).hexdigest()
 
 
 def is_plain_name(name: str) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ringfence import process
+from ringfence.backup.formats.choice import CUSTOM
+from ringfence.backup.formats.contract import Format
 from ringfence.errors import RestoreError
 from ringfence.postgres.programs import ClientPrograms
 from ringfence.postgres.target import Target
@@ -17,6 +19,7 @@ def restore(
     dump: Path,
     target: Target,
     *,
+    form: Format = CUSTOM,
     jobs: int,
     timeout_s: float,
     server: str,
@@ -29,7 +32,7 @@ def restore(
     """
     line: list[str | Path] = [
         *programs.command("pg_restore"),
-        "--format=custom",
+        f"--format={form.name}",
         "--exit-on-error",
         "--no-password",
         # A copy must not ask production's publisher for anything; and a database that has one cannot be dropped.
@@ -37,6 +40,11 @@ def restore(
         f"--dbname={programs.conninfo(target)}",
     ]
     environment = programs.environment(target)
+    if not (form.one_stream or programs.sees_files):
+        raise RestoreError(
+            f"{dump.name} is a directory, and the client programs for the {server} server are in a container",
+            hint=f"install the client programs of PostgreSQL {programs.major} or newer on this machine",
+        )
     try:
         if programs.sees_files:
             process.run([*line, f"--jobs={jobs}", dump], timeout_s=timeout_s, env=environment, on_tick=on_tick)

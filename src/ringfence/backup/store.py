@@ -20,6 +20,7 @@ from pathlib import Path
 from ringfence import files
 from ringfence.backup import marks as marking
 from ringfence.backup import model, retention, seal
+from ringfence.backup.formats.choice import format_of
 from ringfence.backup.marks import Marks
 from ringfence.backup.model import Entry, Manifest
 from ringfence.crashpoint import crashpoint
@@ -93,7 +94,7 @@ class BackupStore:
         try:
             crashpoint("backup.before_rename")
             files.write_atomic(self._coming(manifest.id), data)
-            files.publish(staged, dump)
+            format_of(manifest).publish(staged, dump)
             crashpoint("backup.renamed")
             staged_manifest = staged.with_name("manifest")
             files.write_atomic(staged_manifest, data)
@@ -187,7 +188,7 @@ class BackupStore:
             anchor = retention.newest_proven(entries) if decision.remove else None
             if anchor is None or self._is_intact(anchor):
                 break
-            entries[entries.index(anchor)] = anchor.failing("its dump is damaged: its SHA-256 is not the manifest's")
+            entries[entries.index(anchor)] = anchor.failing("its dump is damaged")
         for name in decision.remove:
             crashpoint("backup.before_removal")
             self._remove(name)
@@ -204,7 +205,7 @@ class BackupStore:
             return False
         manifest = model.decode(copy, name=name)
         try:
-            if manifest.id != name or files.sha256_file(self._dump(name)) != manifest.sha256:
+            if manifest.id != name or format_of(manifest).damage(self._dump(name), manifest) is not None:
                 return False
             _out_of_the_way(self._manifest(name))
             files.write_atomic(self._manifest(name), copy)
@@ -218,7 +219,7 @@ class BackupStore:
             for path in (self._manifest(manifest.id), self._dump(manifest.id)):
                 _out_of_the_way(path)
             files.write_atomic(self._copy(manifest.id), data)
-            files.publish(staged, self._dump(manifest.id))
+            format_of(manifest).publish(staged, self._dump(manifest.id))
             files.write_atomic(self._manifest(manifest.id), data)
         except OSError as error:
             raise BackupError(f"cannot bring back {manifest.id}: {error.strerror or error}") from error
@@ -253,7 +254,7 @@ class BackupStore:
     def _is_intact(self, entry: Entry) -> bool:
         assert entry.manifest is not None and entry.dump_path is not None
         try:
-            return files.sha256_file(entry.dump_path) == entry.manifest.sha256
+            return format_of(entry.manifest).damage(entry.dump_path, entry.manifest) is None
         except OSError:
             return False
 
@@ -273,10 +274,10 @@ class BackupStore:
             if _bytes(self._manifest(manifest.id)) == _bytes(coming):
                 coming.rename(self._copy(manifest.id))
             else:
-                dump = self.directory / manifest.file
-                with contextlib.suppress(OSError):  # not there, or something that never was this dump
-                    if files.sha256_file(dump) == manifest.sha256:
-                        dump.unlink()
+                dump, form = self.directory / manifest.file, format_of(manifest)
+                with contextlib.suppress(OSError, BackupError):  # something that never was this dump
+                    if form.is_of(dump, manifest):
+                        form.remove(dump, manifest)
                         files.fsync_directory(self.directory)
                 coming.unlink()
             files.fsync_directory(self.copies)
@@ -305,15 +306,11 @@ class BackupStore:
             if manifest is None or self._going(manifest.id) != going:
                 continue
             marks = f"{manifest.id}{MARKS_SUFFIX}"
-            for path in (
-                self._manifest(manifest.id),
-                self.directory / manifest.file,
-                self.directory / marks,
-                self.copies / marks,
-            ):
-                with contextlib.suppress(FileNotFoundError):
-                    path.unlink()
-                crashpoint("backup.manifest_removed")
+            self._manifest(manifest.id).unlink(missing_ok=True)
+            crashpoint("backup.manifest_removed")
+            format_of(manifest).remove(self.directory / manifest.file, manifest)
+            for directory in (self.directory, self.copies):
+                (directory / marks).unlink(missing_ok=True)
             files.fsync_directory(self.directory)
             going.unlink()
             files.fsync_directory(self.copies)
@@ -367,14 +364,9 @@ def _problem(manifest: Manifest, dump: Path, name: str) -> str | None:
     if manifest.id != name or manifest.file != f"{name}.dump":
         return "its manifest is that of another backup"
     try:
-        info = os.lstat(dump)
-    except FileNotFoundError:
-        return "its dump is gone"
-    if not stat.S_ISREG(info.st_mode):
-        return "its dump is no regular file"
-    if info.st_size != manifest.size_bytes:
-        return f"its dump has {info.st_size} bytes, the manifest says {manifest.size_bytes}"
-    return None
+        return format_of(manifest).look(dump, manifest)
+    except OSError as error:
+        return f"its dump cannot be looked at: {error.strerror or error}"
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -36,7 +36,6 @@ _WANTED = {
     "string_type": "a text in quotes",
     "tuple_type": "a list in square brackets",
     "dict_type": "a table",
-    "literal_error": '"embedded", "docker" or "server"',
     "dataclass_exact_type": "a name in quotes",
 }
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -76,6 +75,8 @@ def _text(detail: ErrorDetails, location: tuple[str | int, ...]) -> str:
         return str(detail["ctx"]["error"])
     if kind in ("model_type", "model_attributes_type"):
         wanted = f"a section [{key_text(location)}]"
+    elif kind == "literal_error":
+        wanted = str(detail["ctx"]["expected"]).replace("'", '"')
     else:
         wanted = _WANTED.get(kind, "")
     if not wanted:

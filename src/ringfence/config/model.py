@@ -19,9 +19,11 @@ from ringfence.config.values import (
     EXACT,
     AtLeastOne,
     Command,
+    Compression,
     Database,
     Directory,
     DockerName,
+    DumpFormat,
     Endpoint,
     EngineName,
     Exclusion,
@@ -30,6 +32,7 @@ from ringfence.config.values import (
     Host,
     Image,
     Instructions,
+    Jobs,
     MaskedColumn,
     Minutes,
     Mirror,
@@ -120,6 +123,15 @@ class Backup(_Section):
 
     directory: Directory = ".backups"
     """Where backups lie. It is hidden from agents and never committed."""
+    format: DumpFormat = "custom"
+    """How a dump lies on disk: `custom` is one file that one session writes, `directory` has a file for each table and
+    is written by several sessions at once. Both are restored by several."""
+    jobs: Jobs | None = None
+    """How many sessions write a `directory` dump, and how many a restore of either format takes. Without it half of the
+    processors dump (one with `load = "gentle"`), and one more restore."""
+    compression: Compression = "gzip:2"
+    """`gzip`, `lz4`, `zstd` with a level or without (`zstd:3`), or `none`. `lz4` and `zstd` need PostgreSQL 16 or
+    newer, built with them; a backup is refused before it begins where a program that must write or read it is not."""
     keep: AtLeastOne = 5
     """How many sound backups stay. The newest proven one, pinned ones and baselines of open runs stay besides."""
     mirror: Mirror | None = None

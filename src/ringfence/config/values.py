@@ -26,6 +26,7 @@ EngineName = Literal["embedded", "docker", "server"]
 RuleKind = Literal["exact", "append-only", "ignore"]
 SandboxMode = Literal["auto", "bwrap", "landlock", "none"]
 RULE_KINDS: tuple[RuleKind, ...] = ("exact", "append-only", "ignore")
+DumpFormat = Literal["custom", "directory"]
 ENGINES: tuple[EngineName, ...] = ("embedded", "docker", "server")
 
 MOST_INSTRUCTIONS = 100_000
@@ -33,6 +34,8 @@ MOST_INSTRUCTIONS = 100_000
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _SETTING = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
+_MOST_JOBS = 64
+_COMPRESSION_LEVELS = {"gzip": 9, "lz4": 12, "zstd": 22, "none": 0}
 APP_RIGHTS = ("SELECT", "INSERT", "UPDATE")
 _DOCKER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}")
 _IMAGE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._/:@-]{0,254}")
@@ -61,6 +64,24 @@ def _port(value: int) -> int:
 def _at_least_one(value: int) -> int:
     if value < 1:
         raise ValueError(f"{value} is too small; at least 1 is kept")
+    return value
+
+
+def _jobs(value: int) -> int:
+    if not 1 <= value <= _MOST_JOBS:
+        raise ValueError(f"{value} is not a number of sessions; 1 to {_MOST_JOBS} are")
+    return value
+
+
+def _compression(value: str) -> str:
+    algorithm, colon, level = value.partition(":")
+    highest = _COMPRESSION_LEVELS.get(algorithm)
+    if highest is None:
+        known = ", ".join(_COMPRESSION_LEVELS)
+        raise ValueError(f"{one_line(value[:80])!r} is no compression; there are {known}, such as zstd or zstd:3")
+    if colon and not (re.fullmatch(r"[1-9][0-9]?", level) and int(level) <= highest):
+        allowed = f"has the levels 1 to {highest}" if highest else "has no levels"
+        raise ValueError(f"{one_line(value[:80])!r}: {algorithm} {allowed}")
     return value
 
 
@@ -286,6 +307,8 @@ MaskedColumn = Annotated[ColumnName, BeforeValidator(_column)]
 
 HookedAgent = Literal["claude", "codex", "cursor", "gemini", "copilot"]
 Directory = Annotated[str, AfterValidator(_directory)]
+Jobs = Annotated[int, AfterValidator(_jobs)]
+Compression = Annotated[str, AfterValidator(_compression)]
 AtLeastOne = Annotated[int, AfterValidator(_at_least_one)]
 Mirror = Annotated[str, AfterValidator(_mirror)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,10 +12,12 @@ from pathlib import Path
 from ringfence import clock, files
 from ringfence.backup import dump as dumps
 from ringfence.backup import model
+from ringfence.backup.dump import Method
+from ringfence.backup.formats.choice import format_of
 from ringfence.backup.model import Entry, Kept, Manifest, Purpose
 from ringfence.backup.store import BackupStore
 from ringfence.crashpoint import crashpoint
-from ringfence.errors import BackupError
+from ringfence.errors import BackupError, EngineError
 from ringfence.integrity import baseline, observe, wal_mark
 from ringfence.integrity.model import Observation, TableName
 from ringfence.integrity.observe import Snapshot
@@ -92,8 +95,8 @@ def _create(
     project: Project, store: BackupStore, issue: str | None, purpose: Purpose, progress: Progress
 ) -> tuple[Entry, Manifest, Observation]:
     target = project.target("production")
-    with proven.production(project):
-        pass
+    with proven.production(project) as connection:
+        programs, method = _how(project, connection.info.server_version)
     _require_space(project, store)
     sequence = store.next_sequence()
     slots = wal_mark.slot_prefix(project.name)
@@ -102,20 +105,18 @@ def _create(
         proven.require_production(project, snapshot.connection)
         known.advance(project, snapshot.connection)
         crashpoint("backup.snapshot")
-        programs = project.client_programs("production", snapshot.identity.server_version_num)
         staged = staging / "dump"
-        observation = _dump_and_observe(project, snapshot, programs, staged, progress)
+        observation = _dump_and_observe(project, snapshot, programs, method, staged, progress)
         for hidden in _require_readable(observation):
             progress.say(hidden)
         crashpoint("backup.dumped")
         progress.say("reading the dump back")
         with ThreadPoolExecutor(max_workers=1) as pool:
-            reading = pool.submit(dumps.read_in_full, programs, staged, timeout_s=STEP_TIMEOUT_S)
-            digest = files.sha256_file(staged)
+            reading = pool.submit(dumps.read_in_full, programs, staged, form=method.form, timeout_s=STEP_TIMEOUT_S)
+            measured = method.form.measure(staged)
             reading.result()
-        staged.chmod(0o600)  # pg_dump leaves it readable for others
         crashpoint("backup.before_sync")
-        files.fsync_file(staged)
+        method.form.settle(staged)
         moment = clock.utc_now()
         name = model.backup_id(target.database, issue, moment)
         while not store.is_free(name):
@@ -130,8 +131,10 @@ def _create(
             issue=issue,
             created_at=moment,
             file=f"{name}.dump",
-            size_bytes=staged.stat().st_size,
-            sha256=digest,
+            size_bytes=measured.size_bytes,
+            sha256=measured.sha256,
+            format=method.form.name,
+            parts=measured.parts,
             server_version=snapshot.identity.server_version,
             server_version_num=snapshot.identity.server_version_num,
             program_version=f"{programs.major}.{programs.minor}",
@@ -142,8 +145,27 @@ def _create(
         return store.publish(staged, manifest), manifest, observation
 
 
+def _how(project: Project, server_version_num: int) -> tuple[ClientPrograms, Method]:
+    """The programs and the method for a dump of this server, if both those that write it and those that will read it on
+    the test server know it. Raises BackupError (5)."""
+    programs, method = project.client_programs("production", server_version_num), project.dump_method
+    if method.is_universal:
+        return programs, method
+    dumps.require(programs, method, where="production")
+    with contextlib.suppress(EngineError):  # a test server that is not there is not in the way of a backup
+        readers = project.client_programs("test", max(server_version_num, programs.major * 10000))
+        if readers != programs:
+            dumps.require(readers, method, where="test")
+    return programs, method
+
+
 def _dump_and_observe(
-    project: Project, snapshot: Snapshot, programs: ClientPrograms, staged: Path, progress: Progress
+    project: Project,
+    snapshot: Snapshot,
+    programs: ClientPrograms,
+    method: Method,
+    staged: Path,
+    progress: Progress,
 ) -> Observation:
     """pg_dump and the fingerprints at the same time, both in the one snapshot; either failing ends the other."""
     given_up, seeds = threading.Event(), observe.new_seeds()
@@ -164,6 +186,7 @@ def _dump_and_observe(
             programs,
             snapshot.target,
             staged,
+            method=method,
             snapshot=snapshot.name,
             timeout_s=STEP_TIMEOUT_S,
             on_bytes=on_bytes,
@@ -263,7 +286,7 @@ def verify_backup(project: Project, name: str | None, progress: Progress) -> Ent
 
 
 def check_dump(project: Project, entry: Entry, progress: Progress, *, full: bool = True) -> Entry:
-    """SHA-256 of the dump against its manifest, and with ``full`` a read of the whole archive. Raises BackupError."""
+    """Every byte of the dump against its manifest, and with ``full`` a read of the archive. Raises BackupError (5)."""
     if entry.manifest is None or entry.dump_path is None:
         raise BackupError(f"backup {entry.id}: {entry.problem or 'no manifest'}")
     total, done = entry.manifest.size_bytes, 0
@@ -273,12 +296,13 @@ def check_dump(project: Project, entry: Entry, progress: Progress, *, full: bool
         done += count
         progress.advance("reading the dump", done, total)
 
-    if files.sha256_file(entry.dump_path, on_bytes) != entry.manifest.sha256:
+    form = format_of(entry.manifest)
+    damage = form.damage(entry.dump_path, entry.manifest, on_bytes)
+    if damage is not None:
         raise BackupError(
-            f"dump {entry.dump_path.name} is damaged: its SHA-256 is not the one in its manifest",
-            hint="use another backup: 'ringfence backup list'",
+            f"dump {entry.dump_path.name} is damaged: {damage}", hint="use another backup: 'ringfence backup list'"
         )
     if full:
         programs = project.client_programs("production", entry.manifest.reader_version_num)
-        dumps.read_in_full(programs, entry.dump_path, timeout_s=STEP_TIMEOUT_S)
+        dumps.read_in_full(programs, entry.dump_path, form=form, timeout_s=STEP_TIMEOUT_S)
     return entry

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from ringfence import files
 from ringfence.backup import seal
+from ringfence.backup.formats.choice import format_of
 from ringfence.backup.mirror import Mirror
 from ringfence.backup.model import Entry
 from ringfence.backup.places import BucketPlace, DirectoryPlace, Place
@@ -67,9 +67,11 @@ def mend(project: Project, name: str, progress: Progress) -> Entry:
     Files that stand in the way are renamed, never removed. Raises BackupError (5) where there is nothing to mend from.
     """
     entry = project.store.entry(name)
-    whole = entry.problem is None and entry.manifest is not None and entry.dump_path is not None
-    if whole and entry.dump_path and entry.manifest and files.sha256_file(entry.dump_path) == entry.manifest.sha256:
-        return entry
+    if entry.problem is None and entry.manifest is not None and entry.dump_path is not None:
+        damage = format_of(entry.manifest).damage(entry.dump_path, entry.manifest)
+        if damage is None:
+            return entry
+        entry = entry.failing(damage)
     with project.store.writing():
         if project.store.put_manifest_back(name):
             progress.say(f"the manifest of {name} is back, from the copy in the run state")
@@ -77,7 +79,7 @@ def mend(project: Project, name: str, progress: Progress) -> Entry:
         mirror = mirror_of(project)
         if mirror is None:
             raise BackupError(
-                f"backup {name}: {entry.problem or 'its dump is damaged'}; there is no mirror to bring it back from",
+                f"backup {name}: {entry.problem}; there is no mirror to bring it back from",
                 hint="[backup] mirror in ringfence.toml names a second place for the backups that come",
             )
         progress.say(f"bringing {name} back from the mirror")

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from ringfence import files
 from ringfence.backup import seal
+from ringfence.backup.compression import Compression
+from ringfence.backup.dump import Method
+from ringfence.backup.formats.choice import FORMATS
 from ringfence.backup.store import BackupStore
 from ringfence.config.load import load
 from ringfence.config.model import Settings
@@ -53,6 +56,21 @@ class Project:
     def workers(self) -> int:
         """How many sessions read tables at the same time: half of the processors, at least one, at most four."""
         return max(1, min(4, (os.cpu_count() or 2) // 2))
+
+    @property
+    def dump_method(self) -> Method:
+        """How production is dumped: as [backup] says; by as many sessions as read tables where it says no number."""
+        settings = self.settings.backup
+        return Method(
+            form=FORMATS[settings.format],
+            jobs=settings.jobs or self.load.workers,
+            compression=Compression.parse(settings.compression),
+        )
+
+    @property
+    def restore_jobs(self) -> int:
+        """How many sessions a restore writes with."""
+        return self.settings.backup.jobs or self.workers + 1
 
     @property
     def load(self) -> Load:

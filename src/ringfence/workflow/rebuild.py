@@ -6,6 +6,7 @@ from pathlib import Path
 
 from psycopg import sql
 
+from ringfence.backup.formats.choice import format_of
 from ringfence.backup.model import Entry, Manifest
 from ringfence.backup.restore import restore
 from ringfence.crashpoint import crashpoint
@@ -79,7 +80,8 @@ def make_beside(
         project.client_programs(environment, max(manifest.reader_version_num, admin.info.server_version)),
         dump,
         target,
-        jobs=project.workers + 1,
+        form=format_of(manifest),
+        jobs=project.restore_jobs,
         timeout_s=STEP_TIMEOUT_S,
         server=environment,
         on_tick=tick,

@@ -9,16 +9,19 @@ import stat
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
+from tests.postgres.workflow.stage import wait_until
 
 from ringfence import files
 from ringfence.backup import dump as dumps
-from ringfence.backup.dump import dump, read_in_full
+from ringfence.backup.dump import Method, dump, read_in_full
+from ringfence.backup.formats.choice import DIRECTORY
 from ringfence.backup.restore import restore
 from ringfence.errors import BackupError, RestoreError
 from ringfence.postgres.connection import connect, one_value
@@ -203,6 +206,32 @@ def test_a_lock_that_is_let_go_in_time_is_no_error(database: Target, server: Any
         threading.Timer(0.7, blocker.rollback).start()
         dumped(server, database, tmp_path / "d")
     read_in_full(server.programs, tmp_path / "d", timeout_s=60)
+
+
+def test_a_table_that_is_wanted_while_several_read_it_is_hinted_at(servers: Mapping[int, Any], tmp_path: Path) -> None:
+    """The first session has its lock, another one queues for the whole table, and the second session must not wait."""
+    server = servers[max(servers)]
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'public.{}'::regclass"
+    with server.new_database() as target:
+        run(target, "CREATE TABLE public.first (a int)", "CREATE TABLE public.last (a int)")
+        with psycopg.connect(target.conninfo()) as blocker, ThreadPoolExecutor(max_workers=2) as pool:
+            blocker.execute("LOCK TABLE public.last IN ACCESS EXCLUSIVE MODE")
+            method = Method(form=DIRECTORY, jobs=2)
+            dumping = pool.submit(dumped, server, target, tmp_path / "d", method=method)
+            wait_until(lambda: one(target, waiting.format("last")) == 1)
+            wanting = pool.submit(run, target, "BEGIN; LOCK TABLE public.first; COMMIT")
+            wait_until(lambda: one(target, waiting.format("first")) == 1)
+            blocker.rollback()
+            with pytest.raises(BackupError, match=r"could not obtain lock on relation \"public.first\"") as caught:
+                dumping.result()
+            wanting.result()
+        assert "[backup] jobs = 1" in str(caught.value.hint)
+
+
+def one(target: Target, query: str) -> object:
+    with psycopg.connect(target.conninfo()) as connection:
+        row = connection.execute(query.encode()).fetchone()
+    return row[0] if row else None
 
 
 def test_a_lock_of_a_prepared_transaction_is_no_exception(

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ringfence import files
-from ringfence.backup.model import Entry, Manifest
+from ringfence.backup.formats.choice import CUSTOM, FORMATS
+from ringfence.backup.formats.contract import Format, Measured
+from ringfence.backup.model import Entry, FormatName, Manifest, Part, digest_of_parts
 from ringfence.backup.store import BackupStore
 
 KEY = b"k" * 32
@@ -21,12 +22,34 @@ class Stage:
     """``store`` is the real thing; `make` goes the way that a backup goes, from staging to its names."""
 
     store: BackupStore
+    form: Format = CUSTOM
 
     @classmethod
-    def at(cls, path: Path, key: bytes = KEY) -> Stage:
-        return cls(store=BackupStore(directory=path / "backups", copies=path / "state" / "manifests", key=key))
+    def at(cls, path: Path, key: bytes = KEY, form: FormatName = "custom") -> Stage:
+        store = BackupStore(directory=path / "backups", copies=path / "state" / "manifests", key=key)
+        return cls(store=store, form=FORMATS[form])
+
+    def write_dump(self, path: Path, data: bytes) -> None:
+        """What pg_dump would leave: readable for others, not synced."""
+        if self.form.name == "custom":
+            path.write_bytes(data)
+            return
+        path.mkdir()
+        for name, content in _files(data).items():
+            (path / name).write_bytes(content)
+
+    def measured(self, data: bytes) -> Measured:
+        """What such a dump must measure, worked out without a file."""
+        if self.form.name == "custom":
+            return Measured(size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), parts=())
+        parts = tuple(
+            Part(name=n, size_bytes=len(c), sha256=hashlib.sha256(c).hexdigest())
+            for n, c in sorted(_files(data).items())
+        )
+        return Measured(size_bytes=sum(p.size_bytes for p in parts), sha256=digest_of_parts(parts), parts=parts)
 
     def manifest(self, name: str, data: bytes, **changes: Any) -> Manifest:
+        measured = self.measured(data)
         sequence = changes.pop("sequence", None)
         fields: dict[str, Any] = {
             "id": name,
@@ -36,8 +59,10 @@ class Stage:
             "issue": None,
             "created_at": START,
             "file": f"{name}.dump",
-            "size_bytes": len(data),
-            "sha256": hashlib.sha256(data).hexdigest(),
+            "size_bytes": measured.size_bytes,
+            "sha256": measured.sha256,
+            "format": self.form.name,
+            "parts": measured.parts,
             "server_version": "18.4",
             "server_version_num": 180004,
             "program_version": "18.4",
@@ -49,9 +74,8 @@ class Stage:
         """One backup; the store is being written already."""
         with self.store.staging() as place:
             staged = place / "dump"
-            staged.write_bytes(data)
-            staged.chmod(0o600)
-            files.fsync_file(staged)
+            self.write_dump(staged, data)
+            self.form.settle(staged)
             return self.store.publish(staged, self.manifest(name, data, **changes))
 
     def make(self, *names: str, keep: int | None = None) -> tuple[str, ...]:
@@ -80,3 +104,8 @@ class Stage:
     def names(self) -> list[str]:
         """Everything in the backup directory but its lock."""
         return sorted(p.name for p in self.store.directory.iterdir() if p.name != ".lock")
+
+
+def _files(data: bytes) -> dict[str, bytes]:
+    """A directory dump of these bytes."""
+    return {"toc.dat": b"toc of " + data, "11.dat": data, "2.dat.gz": b""}

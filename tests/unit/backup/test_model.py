@@ -92,11 +92,11 @@ def test_every_field_is_there_and_of_its_type(field: str, value: object) -> None
     changed = document(**{field: value})
     if value == "missing":
         del changed[field]
-        if field in ("purpose", "database_bytes"):  # manifests of earlier versions lack them
+        if field in ("purpose", "database_bytes", "format", "parts"):  # manifests of earlier versions lack them
             assert decode(json.dumps(changed).encode(), name="m").purpose == "regular"
             return
     fits = {"issue": (None, "x"), "sequence": (3,), "size_bytes": (3,), "server_version_num": (3,), "baseline": ({},)}
-    fits["database_bytes"] = (3,)
+    fits |= {"database_bytes": (3,), "parts": ([],)}
     texts = {"id", "project", "database", "server_version", "file"}
     if value != "missing" and (
         (value in fits.get(field, ()) and type(value) is not bool) or (field in texts and value == "x")
