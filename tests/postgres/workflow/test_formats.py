@@ -130,7 +130,11 @@ def one_more(path: Path, other: Path) -> None:
 
 
 def test_every_kind_of_damage_is_found_and_named(filled: Stage) -> None:
-    older, newer = (create_backup(filled.project, issue=None, progress=Quiet()).entry for _ in range(2))
+    made = []
+    for word in ("older", "newer"):
+        filled.run("production", f"COMMENT ON TABLE public.item IS '{word}'")
+        made.append(create_backup(filled.project, issue=None, progress=Quiet()).entry)
+    older, newer = made
     assert older.dump_path is not None and newer.dump_path is not None
     kinds: list[tuple[Callable[[Path, Path], None], str]] = [
         (other_toc, "the SHA-256 of toc.dat is not the one in its manifest"),
