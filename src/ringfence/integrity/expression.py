@@ -1,25 +1,32 @@
 """The row hash as an SQL expression, generated from the catalog (pure).
 
-A row is hashed by a chain: the 64-bit hash of each column is the seed of the next one's, so that the order of columns
-counts and no two columns can trade places. PostgreSQL's own extended hash functions do the work where they are *exact*,
-that is where two values that differ in any way a person could see hash differently. Several are not, because they have
-to agree with ``=``, and were seen to miss changes:
+A row's hash is ``F(k, seed # numbers # h1 # h2 ...)``. ``#`` is XOR; F is hashint4extended, which mixes all 64 bits of
+its seed and 32 bits of k; ``numbers`` are whole small values side by side in 64 bits; h1, h2 ... are the 64-bit hashes
+of the other columns. Every column has secret numbers of its own, made from the table's secret seed: one that its hash
+starts from, so that no two columns can trade places, and one that stands for NULL. What enters by XOR is either whole
+(two int4, or one int8, fill the 64 bits; a further int4 is k) or a well mixed hash; more numbers are taken in by more
+rounds of F. So two different rows agree by chance only, once in 2^64 for each of the two seeds.
 
-- ``hashint8extended`` folds the two halves together: 1 and 4294967296 hash alike. So a bigint goes in whole, as a part
-  of the seed. Timestamps use the same function: their high half is hashed apart, by `date_bin` of 2^32 microseconds,
-  and their sign is mixed in.
-- ``hash_numeric_extended`` knows neither sign nor scale: 5, -5 and 5.00 hash alike. Both are mixed into the seed.
+PostgreSQL's own extended hash functions do the work where they are *exact*, that is where two values that differ in any
+way a person could see hash differently. Several are not, because they have to agree with ``=``, and were seen to miss
+changes:
+
+- ``hashint8extended`` folds the two halves together: 1 and 4294967296 hash alike. So a bigint goes in whole. Timestamps
+  use the same function: their high half is hashed apart, by `date_bin` of 2^32 microseconds, and their sign mixed in.
+- ``hash_numeric_extended`` knows neither sign nor scale: 5, -5 and 5.00 hash alike. Both are mixed into its seed. It
+  also hands parts of its seed and of the value through unmixed, so its result goes through F once more.
 - ``hashfloat8extended`` makes -0.0 and 0.0 equal: the sign of a zero is mixed in.
-- ``hash_array_extended`` forgets its seed for an empty array and for NULL elements: it is never part of the chain, its
-  result is mixed in. It does not see bounds; those that are not the usual ones are mixed in. It hashes the elements by
-  the functions above, so only arrays of exact element types use it.
+- ``hash_array_extended`` forgets its seed for an empty array and for NULL elements: its result is mixed in by F. It
+  does not see bounds; those that are not the usual ones are mixed in. It hashes the elements by the functions above, so
+  only arrays of exact element types use it.
 - ``jsonb_hash_extended`` has the faults of numeric. jsonb is hashed as text.
 
-Every other type is hashed by the text its own output function gives, under pinned settings. NULL is a mark in the seed.
+Every other type is hashed by the text its own output function gives, under pinned settings.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -27,12 +34,9 @@ from psycopg import sql
 
 from ringfence.integrity.model import Seeds
 
-ALGORITHM = 1
+ALGORITHM = 2
 """Changes whenever the digest of the same rows would change; kept in every manifest."""
 
-_NULL_MARK = 0x5DEECE66D1CE4E5B
-_NEGATIVE_MARK = 0x2545F4914F6CDD1D
-_SPECIAL_MARKS = (0x1B03738712FAD5C9, 0x369DEA0F31A53F85, 0x106689D45497FDB5)
 TABLE = sql.Identifier("__ringfence")
 """The name under which a query that is built on `rows_of` sees the table's own columns."""
 _EXACT_ELEMENTS = frozenset({"int2", "int4", "oid", "text", "varchar", "uuid", "bool", "date"})
@@ -55,77 +59,71 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class _Kind:
-    """How one kind of value enters the chain.
+    """How one kind of value enters the row's hash.
 
-    ``step`` gives the next chain value from the value and the chain so far; ``zero`` stands in for NULL; ``mark`` is
-    what else about the value the hash function does not see, as an int8 to be mixed into the chain before it.
+    ``step`` is its hash, starting from the seed {p}; ``mark`` is what else about the value the hash function does not
+    see, as an int8 mixed into that seed. ``whole`` is how many bits a kind has that goes in by all its bits, 32 or 64:
+    ``step`` is then that number.
     """
 
     step: str
-    zero: str
     mark: str | None = None
-    mixes: bool = True
+    whole: int = 0
 
 
 _KINDS: Mapping[str, _Kind] = {
-    "int2": _Kind(step="pg_catalog.hashint2extended({v}, {p})", zero="0::pg_catalog.int2"),
-    "int4": _Kind(step="pg_catalog.hashint4extended({v}, {p})", zero="0"),
-    "oid": _Kind(step="pg_catalog.hashoidextended({v}, {p})", zero="0::pg_catalog.oid"),
-    "bool": _Kind(step="pg_catalog.hashint4extended({v}::pg_catalog.int4, {p})", zero="false"),
-    "int8": _Kind(step="pg_catalog.hashint4extended(1, {p} # {v})", zero="0::pg_catalog.int8"),
-    "text": _Kind(step='pg_catalog.hashtextextended({v} COLLATE "C", {p})', zero="''::pg_catalog.text"),
-    "bpchar": _Kind(step='pg_catalog.hashbpcharextended({v} COLLATE "C", {p})', zero="''::pg_catalog.bpchar"),
-    "uuid": _Kind(
-        step="pg_catalog.uuid_hash_extended({v}, {p})",
-        zero="'00000000-0000-0000-0000-000000000000'::pg_catalog.uuid",
-    ),
-    "inet": _Kind(step="pg_catalog.hashinetextended({v}, {p})", zero="'0.0.0.0'::pg_catalog.inet"),
-    "macaddr": _Kind(step="pg_catalog.hashmacaddrextended({v}, {p})", zero="'0:0:0:0:0:0'::pg_catalog.macaddr"),
+    "int2": _Kind(step="{v}::pg_catalog.int4", whole=32),
+    "int4": _Kind(step="{v}", whole=32),
+    "oid": _Kind(step="{v}::pg_catalog.int4", whole=32),
+    "bool": _Kind(step="{v}::pg_catalog.int4", whole=32),
     "date": _Kind(
-        step="pg_catalog.hashint4extended(CASE WHEN {v} = 'infinity'::pg_catalog.date THEN 2147483647 "
-        "WHEN {v} = '-infinity'::pg_catalog.date THEN (-2147483648) ELSE {v} - '2000-01-01'::pg_catalog.date END, {p})",
-        zero="'2000-01-01'::pg_catalog.date",
+        step="(CASE WHEN {v} = 'infinity'::pg_catalog.date THEN 2147483647 "
+        "WHEN {v} = '-infinity'::pg_catalog.date THEN (-2147483648) ELSE {v} - '2000-01-01'::pg_catalog.date END)",
+        whole=32,
     ),
+    "int8": _Kind(step="{v}", whole=64),
+    "text": _Kind(step='pg_catalog.hashtextextended({v} COLLATE "C", {p})'),
+    "bpchar": _Kind(step='pg_catalog.hashbpcharextended({v} COLLATE "C", {p})'),
+    "uuid": _Kind(step="pg_catalog.uuid_hash_extended({v}, {p})"),
+    "inet": _Kind(step="pg_catalog.hashinetextended({v}, {p})"),
+    "macaddr": _Kind(step="pg_catalog.hashmacaddrextended({v}, {p})"),
     "timestamp": _Kind(
         # The greatest of both: rounding the first month that a timestamp can be in would leave their range.
         step="pg_catalog.timestamp_hash_extended({v}, pg_catalog.timestamp_hash_extended(pg_catalog.date_bin("
         "'4294.967296 s'::pg_catalog.interval, greatest({v}, '4713-01-01 BC'::pg_catalog.timestamp), "
         "'2000-01-01'::pg_catalog.timestamp), {p}))",
-        zero="'2000-01-01'::pg_catalog.timestamp",
         # Halves of negative numbers (before 2000) are complemented before they are folded: without the sign a moment
         # and its mirror image would hash alike.
-        mark="CASE WHEN {v} < '2000-01-01'::pg_catalog.timestamp THEN {neg} ELSE 0 END",
+        mark="CASE WHEN {v} < '2000-01-01'::pg_catalog.timestamp THEN {n0} ELSE 0 END",
     ),
     "numeric": _Kind(
-        step="pg_catalog.hash_numeric_extended({v}, {p})",
-        zero="0::pg_catalog.numeric",
+        step="pg_catalog.hashint4extended(0, pg_catalog.hash_numeric_extended({v}, {p}))",
         mark="coalesce(CASE WHEN {v} < 0 THEN -1 - pg_catalog.scale({v}) ELSE pg_catalog.scale({v}) END"
-        "::pg_catalog.int8, CASE WHEN {v} = 'NaN'::pg_catalog.numeric THEN {s0} WHEN {v} < 0 THEN {s1} ELSE {s2} END)",
-        mixes=False,
+        "::pg_catalog.int8, CASE WHEN {v} = 'NaN'::pg_catalog.numeric THEN {n0} WHEN {v} < 0 THEN {n1} ELSE {n2} END)",
     ),
     "numeric with scale": _Kind(
-        step="pg_catalog.hash_numeric_extended({v}, {p})",
-        zero="0::pg_catalog.numeric",
-        mark="CASE WHEN {v} < 0 THEN {neg} ELSE 0 END",
-        mixes=False,
+        step="pg_catalog.hashint4extended(0, pg_catalog.hash_numeric_extended({v}, {p}))",
+        mark="CASE WHEN {v} < 0 THEN {n0} ELSE 0 END",
     ),
     "float8": _Kind(
         step="pg_catalog.hashfloat8extended({v}, {p})",
-        zero="0::pg_catalog.float8",
-        mark="CASE WHEN {v} = 0 AND pg_catalog.atan2({v}, -1) < 0 THEN {neg} ELSE 0 END",
+        mark="CASE WHEN {v} = 0 AND pg_catalog.atan2({v}, -1) < 0 THEN {n0} ELSE 0 END",
     ),
     "float4": _Kind(
         step="pg_catalog.hashfloat4extended({v}, {p})",
-        zero="0::pg_catalog.float4",
-        mark="CASE WHEN {v} = 0 AND pg_catalog.atan2({v}, -1) < 0 THEN {neg} ELSE 0 END",
+        mark="CASE WHEN {v} = 0 AND pg_catalog.atan2({v}, -1) < 0 THEN {n0} ELSE 0 END",
     ),
-    "bytea": _Kind(step="pg_catalog.hash_array_extended(ARRAY[{v}], {p})", zero="''::pg_catalog.bytea", mixes=False),
+    # An array of a NULL is no NULL, so this one asks.
+    "bytea": _Kind(
+        step="CASE WHEN {v} IS NOT NULL THEN "
+        "pg_catalog.hashint4extended(0, pg_catalog.hash_array_extended(ARRAY[{v}], {p})) END"
+    ),
     "array": _Kind(
+        # The first argument is never NULL, the second is for an array that is: hash functions are strict.
         step="pg_catalog.hashint4extended(CASE WHEN pg_catalog.array_ndims({v}) = 1 "
         "AND pg_catalog.array_lower({v}, 1) = 1 THEN 1 "
         'ELSE coalesce(pg_catalog.hashtext(pg_catalog.array_dims({v}) COLLATE "C"), 2) END, '
         "{p} # pg_catalog.hash_array_extended({v}{collate}, 8191))",
-        zero="'{{}}'",
     ),
 }
 _ALIASES = {"varchar": "text", "cidr": "inet"}
@@ -163,7 +161,7 @@ def row_hashes(columns: Sequence[Column], seeds: Seeds, *, only: Collection[str]
     else:
         fragments = [v.fragment for v in values]
     chosen = [(v, f) for c, v, f in zip(columns, values, fragments, strict=True) if only is None or c.name in only]
-    return RowHashes(first=_chain(chosen, seeds.first), second=_chain(chosen, seeds.second), made=made)
+    return RowHashes(first=_chain(chosen, seeds.first, 0), second=_chain(chosen, seeds.second, 1), made=made)
 
 
 def rows_of(
@@ -258,44 +256,97 @@ def _value(column: Column) -> _Value:
     return _Value(kind="text", fragment=text, not_null=column.not_null, computed=True)
 
 
-def _chain(values: Sequence[tuple[_Value, Fragment]], seed: int) -> sql.Composed:
-    chain = sql.SQL("({}::pg_catalog.int8)").format(sql.Literal(_signed(seed)))
-    mixes = True
-    for value, fragment in values:
-        kind = _KINDS[value.kind]
-        chain = _step(kind, value, fragment, chain)
-        mixes = kind.mixes
-    if not mixes or not values:
-        # A sum over rows must be a sum of well mixed numbers; some hashes pass parts of their seed through.
-        chain = sql.SQL("pg_catalog.hashint4extended(0, {})").format(chain)
+def _chain(values: Sequence[tuple[_Value, Fragment]], seed: int, which: int) -> sql.Composed:
+    """The row's hash from one seed: hashed columns by XOR, then the whole ones, up to 96 bits a round of F."""
+    numbered = [(value, fragment, _Secrets(seed, which, number)) for number, (value, fragment) in enumerate(values)]
+    mixed = [_literal(_signed(seed))]
+    mixed += [_hashed(v, f, s) for v, f, s in numbered if not _KINDS[v.kind].whole]
+    chain = sql.SQL(" # ").join(mixed)
+    narrow = [n for n in numbered if _KINDS[n[0].kind].whole == 32]
+    rounds: list[tuple[list[_Numbered], list[_Numbered]]] = []
+    for wide in (n for n in numbered if _KINDS[n[0].kind].whole == 64):
+        rounds.append((narrow[:1], [wide]))
+        narrow = narrow[1:]
+    rounds += [(narrow[i : i + 1], narrow[i + 1 : i + 3]) for i in range(0, len(narrow), 3)]
+    for key, beside in rounds or [([], [])]:
+        chain = _round(chain, key, beside)
     return chain
 
 
-def _step(kind: _Kind, value: _Value, fragment: Fragment, chain: sql.Composed) -> sql.Composed:
-    def fill(template: str, v: Fragment, p: Fragment) -> sql.Composed:
+def _round(chain: sql.Composed, key: list[_Numbered], beside: list[_Numbered]) -> sql.Composed:
+    """``F(key, chain # beside)``; ``beside`` fill 64 bits at most, so no two of them can make up for each other."""
+    shift = len(beside) == 2
+    for value, fragment, secrets in beside:
+        number = _number(value, fragment)
+        if _KINDS[value.kind].whole == 32:
+            number = sql.SQL("{}::pg_catalog.int8").format(number)
+        if shift:
+            number, shift = sql.SQL("({} << 32)").format(number), False
+        if not value.not_null:
+            number = sql.SQL("coalesce({}, {})").format(number, secrets.literal("null"))
+        chain = sql.SQL("{} # {}").format(chain, number)
+    whole: sql.Composed = sql.SQL("0").format()
+    for value, fragment, secrets in key:
+        whole = _number(value, fragment)
+        if not value.not_null:
+            whole = sql.SQL("coalesce({}, {})").format(whole, secrets.small())
+    return sql.SQL("pg_catalog.hashint4extended({}, {})").format(whole, chain)
+
+
+def _number(value: _Value, fragment: Fragment) -> sql.Composed:
+    return sql.SQL(_KINDS[value.kind].step).format(v=fragment)
+
+
+def _hashed(value: _Value, fragment: Fragment, secrets: _Secrets) -> sql.Composed:
+    kind = _KINDS[value.kind]
+
+    def fill(template: str, p: Fragment) -> sql.Composed:
         return sql.SQL(template).format(
-            v=v,
+            v=fragment,
             p=p,
-            neg=_literal(_NEGATIVE_MARK),
-            s0=_literal(_SPECIAL_MARKS[0]),
-            s1=_literal(_SPECIAL_MARKS[1]),
-            s2=_literal(_SPECIAL_MARKS[2]),
+            n0=secrets.literal("mark 0"),
+            n1=secrets.literal("mark 1"),
+            n2=secrets.literal("mark 2"),
             collate=sql.SQL(' COLLATE "C"' if value.element in ("text", "varchar") else ""),
         )
 
-    mark = fill(kind.mark, fragment, chain) if kind.mark else None
-    whole: Fragment = fragment
-    if not value.not_null:
-        whole = sql.SQL("coalesce({}, {})").format(fragment, sql.SQL(kind.zero.replace("{{}}", "{}")))
-        otherwise: Fragment = mark if mark is not None else sql.SQL("0")
-        mark = sql.SQL("CASE WHEN {} IS NULL THEN {} ELSE {} END").format(fragment, _literal(_NULL_MARK), otherwise)
-    if mark is not None:
-        chain = sql.SQL("({} # {})").format(chain, mark)
-    return fill(kind.step, whole, chain)
+    seed: sql.Composed = secrets.literal("seed")
+    if kind.mark is not None:
+        seed = sql.SQL("({} # {})").format(seed, fill(kind.mark, seed))
+    hashed = fill(kind.step, seed)
+    return hashed if value.not_null else sql.SQL("coalesce({}, {})").format(hashed, secrets.literal("null"))
+
+
+@dataclass(frozen=True)
+class _Secrets:
+    """The numbers of one column, none of which can be told from the values in the table or from each other."""
+
+    seed: int
+    which: int
+    column: int
+
+    def literal(self, purpose: str) -> sql.Composed:
+        """An int8; the same one for the same seed, position and purpose on every machine."""
+        return _literal(self._number(purpose))
+
+    def small(self) -> sql.Composed:
+        """An int4 that stands for NULL among int4; another one in each of a row's two hashes, being even or odd.
+
+        A value can therefore look like NULL to one of them at most.
+        """
+        number = (self._number("null") >> 32) & ~1 | self.which
+        return sql.SQL("({}::pg_catalog.int4)").format(sql.Literal(number))
+
+    def _number(self, purpose: str) -> int:
+        text = f"ringfence {ALGORITHM} {self.seed} {self.column} {purpose}".encode()
+        return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big", signed=True)
+
+
+_Numbered = tuple[_Value, Fragment, _Secrets]
 
 
 def _literal(number: int) -> sql.Composed:
-    return sql.SQL("{}::pg_catalog.int8").format(sql.Literal(number))
+    return sql.SQL("({}::pg_catalog.int8)").format(sql.Literal(number))
 
 
 def _signed(seed: int) -> int:

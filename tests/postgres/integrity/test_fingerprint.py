@@ -172,6 +172,33 @@ def test_no_two_of_many_structured_values_hash_alike(servers: Mapping[int, Serve
             assert counts[0] == counts[1] == counts[2], type_
 
 
+COMBINED = """
+CREATE TABLE public.combined AS
+SELECT a, b, c, d, e, f, g
+FROM (VALUES (NULL::int4), (-1), (0), (1), (5)) AS a (a),
+     (VALUES (NULL::int4), (-1), (0), (1), (-2147483648)) AS b (b),
+     (VALUES (NULL::int2), (-1), (1)) AS c (c),
+     (VALUES (NULL::int8), (-1), (0), (1), (4294967296), (-4294967296)) AS d (d),
+     (VALUES (NULL::numeric), (0), (0.0), (1), (-1), (10000)) AS e (e),
+     (VALUES (NULL::bool), (false), (true)) AS f (f),
+     (VALUES (NULL::float8), (0), ('-0')) AS g (g)
+"""
+
+
+def test_small_numbers_in_several_columns_never_make_up_for_each_other(database: Target) -> None:
+    # Whole numbers enter by XOR, side by side: what one column adds no other may take away.
+    with connect(database, read_only=False) as connection:
+        connection.execute(COMBINED)
+        table = table_of(connection, "combined")
+        hashes = row_hashes(table.columns, SEEDS)
+        counts = connection.execute(
+            sql.SQL("SELECT count(*), count(DISTINCT {}), count(DISTINCT {}) FROM {}").format(
+                hashes.first, hashes.second, rows_of("public", "combined", hashes)
+            )
+        ).fetchone()
+    assert counts == (24300, 24300, 24300)
+
+
 @pytest.mark.parametrize("nullable", [True, False], ids=["nullable", "not-null"])
 def test_values_a_person_can_tell_apart_hash_apart(database: Target, nullable: bool) -> None:
     missed = []

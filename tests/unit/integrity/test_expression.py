@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ringfence.integrity.expression import Column, digest_query, row_hashes
 from ringfence.integrity.model import Seeds
 
@@ -73,3 +75,27 @@ def test_names_are_quoted() -> None:
 def test_not_null_needs_no_stand_in() -> None:
     assert 'coalesce("__ringfence"' not in text([column("a", not_null=True)])
     assert 'coalesce("__ringfence"' in text([column("a")])
+
+
+def test_null_among_small_numbers_stands_for_another_number_in_each_hash() -> None:
+    stand_ins = set()
+    for seed in range(50):
+        hashes = row_hashes([column("a")], Seeds(first=seed, second=seed))
+        for each in (hashes.first, hashes.second):
+            found = re.search(r'coalesce\("__ringfence"\."a", \( ?(-?\d+)::pg_catalog\.int4\)\)', each.as_string())
+            assert found
+            assert -(1 << 31) <= int(found.group(1)) < 1 << 31
+            stand_ins.add(int(found.group(1)))
+    assert len(stand_ins) == 100
+
+
+def test_three_small_columns_take_one_round_and_a_large_one_takes_one_along() -> None:
+    def rounds(*types: str) -> int:
+        columns = [column(f"c{i}", t) for i, t in enumerate(types)]
+        return row_hashes(columns, SEEDS).first.as_string().count("hashint4extended(")
+
+    assert rounds() == rounds("int4") == rounds("int4", "date", "bool") == 1
+    assert rounds("int4", "int4", "int4", "int4") == 2
+    assert rounds("int8", "int4") == 1
+    assert rounds("int8", "int8") == rounds("int8", "int4", "int4") == 2
+    assert rounds("text", "int4", "bpchar") == 1
