@@ -20,7 +20,8 @@ import pytest
 from tests.faults.test_kills import children
 from tests.postgres.workflow.stage import MAJORS, Quiet, Stage, World, wait_until
 
-from ringfence import crashpoint, files, process
+from ringfence import crashpoint, process
+from ringfence.backup.formats.choice import format_of
 from ringfence.postgres.connection import connect
 from ringfence.postgres.identity import read_stamp
 from ringfence.workflow.backup import create_backup
@@ -71,19 +72,38 @@ QUICK = {
 """What the default suite runs; `make test-long` runs all."""
 
 
+IN_DIRECTORIES = ("dumping", "dumped", "before_sync", "before_rename", "renamed", "manifest_staged", "removing")
+IN_DIRECTORIES += ("manifest_removed",)
+DIRECTORY_CASES = [("backup", f"backup.{point}", victim) for point in IN_DIRECTORIES for victim in VICTIMS]
+DIRECTORY_CASES += [("restore", "restoring.restoring", victim) for victim in VICTIMS]
+"""Where it makes a difference that a dump is a directory, and that several sessions write or read it."""
+
+
 def parameters() -> Iterator[object]:
     for case in CASES:
         marks = () if case in QUICK else (pytest.mark.long,)
         yield pytest.param(*case, marks=marks, id=" ".join(case[1:]))
 
 
-@pytest.fixture(scope="module")
-def ground(world: World) -> Iterator[Stage]:
+@contextlib.contextmanager
+def prepared(world: World, toml: str) -> Iterator[Stage]:
     """A project with backups, a test database and a reference; every case puts back what it changed."""
-    with world.stage(MAJORS[0], MAJORS[0], toml=f"\n[backup]\nkeep = {KEEP}\n") as stage:
+    with world.stage(MAJORS[0], MAJORS[0], toml=f"\n[backup]\nkeep = {KEEP}\n{toml}") as stage:
         stage.run("production", *SAMPLE)
         create_backup(stage.project, issue=None, progress=Quiet())
         reseed(stage.project, None, fresh_start=True, progress=Quiet())
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def ground(world: World) -> Iterator[Stage]:
+    with prepared(world, "") as stage:
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def directory_ground(world: World) -> Iterator[Stage]:
+    with prepared(world, 'format = "directory"\njobs = 2\n') as stage:
         yield stage
 
 
@@ -106,6 +126,16 @@ def _points_in(text: str) -> Iterator[str]:
 
 @pytest.mark.parametrize(("command", "point", "victim"), list(parameters()))
 def test_killed_at(ground: Stage, command: str, point: str, victim: Victim) -> None:
+    one_kill(ground, command, point, victim)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("command", "point", "victim"), DIRECTORY_CASES, ids=lambda w: str(w))
+def test_killed_at_with_directories(directory_ground: Stage, command: str, point: str, victim: Victim) -> None:
+    one_kill(directory_ground, command, point, victim)
+
+
+def one_kill(ground: Stage, command: str, point: str, victim: Victim) -> None:
     newest, words = prepare(ground, command, point)
     stopped = stop_at(ground, words, point)
     code = kill(ground, stopped, victim)
@@ -200,7 +230,7 @@ def invariants(stage: Stage, newest: str) -> None:
     assert [e.problem for e in entries] == [None] * len(entries)
     for entry in entries:
         assert entry.manifest is not None and entry.dump_path is not None
-        assert files.sha256_file(entry.dump_path) == entry.manifest.sha256
+        assert format_of(entry.manifest).damage(entry.dump_path, entry.manifest) is None
     assert newest in {e.id for e in entries}, "the last good backup is still there"
     for target in (stage.production, stage.test):
         with psycopg.connect(target.conninfo()) as connection:
