@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.bench import guard, restores, since
+from tests.bench import formats, guard, restores, since
 
 from ringfence.config import template
 from ringfence.engines import ports
@@ -113,6 +113,7 @@ def measure(project: Project) -> None:
     diff_beside_fingerprint(project)
     since.verify_beside_fingerprint(project)
     guard.measure()
+    formats.cost_of_formats(project, RUNS)
 
 
 def backup_beside_pg_dump(project: Project) -> None:
