@@ -21,6 +21,7 @@ from ringfence import crashpoint
 __all__ = ["_programs", "_the_shop", "pytest_runtest_makereport", "shop"]
 pytestmark = [pytest.mark.acceptance, pytest.mark.postgres]
 
+REFUSAL = json.dumps({"agent": "claude", "what": "psql", "reason": "as a hook would say it"})
 BEFORE = ("check", "roles", "instructions", "backup", "reseed", "checklist", "sandbox", "guard")
 AGENTS = ("agent one", "agent two")
 
@@ -44,18 +45,23 @@ HONEST = [
 ]
 """A run whose agents do their work, killed: it is finished by `post`, or a new one starts."""
 HARMFUL = [
-    *at("agent one", "agent two", "verdict"),
+    *at("refused", "agent one", "agent two", "verdict", "changed-rows"),
     *at("step-ended agent one"),
     *around("agent two", "verify"),
     *at("ended"),
 ]
 """Agent one has changed production: whatever was killed, the next command says so."""
+RETRY = [*around("retry two")]
+"""Agent two fails the first time, and is started again."""
 PRE = [*around("guard", "backup", "reseed", "checklist"), *at("start", "backup", "paused")]
 POST = [*at("resumed"), *around("verify"), *at("verdict", "ended")]
 RESOLVE = [*at("ended"), *at("resolved")]
 CASES = [
     (story, point)
-    for story, points in (("honest", HONEST), ("harmful", HARMFUL), ("pre", PRE), ("post", POST), ("resolve", RESOLVE))
+    for story, points in (
+        *(("honest", HONEST), ("harmful", HARMFUL), ("retry", RETRY)),
+        *(("pre", PRE), ("post", POST), ("resolve", RESOLVE)),
+    )
     for point in points
 ]
 QUICK = {
@@ -75,7 +81,7 @@ def parameters() -> Iterator[object]:
 
 def test_every_event_of_a_run_is_in_the_matrix(shop: Project) -> None:
     assert len(CASES) >= 40 and len(set(CASES)) == len(CASES)
-    configure(shop, harmful=False)
+    configure(shop, "honest")
     run = go(shop, "A run to its end")
     assert shop.remote_head() == run["commit"]
     happened = {moment_of(json.loads(line)) for line in journal(shop, run["id"]).splitlines()}
@@ -85,7 +91,7 @@ def test_every_event_of_a_run_is_in_the_matrix(shop: Project) -> None:
 
 @pytest.mark.parametrize(("story", "point"), list(parameters()))
 def test_killed_at(shop: Project, story: str, point: str) -> None:
-    configure(shop, harmful=story == "harmful")
+    configure(shop, story)
     head = shop.remote_head()
     words = prepare(shop, story)
     before = shop.json("status")["last_run"]
@@ -114,15 +120,17 @@ def test_killed_at(shop: Project, story: str, point: str) -> None:
 # --- one case, step by step -------------------------------------------------------------------------------------------
 
 
-def configure(shop: Project, *, harmful: bool) -> None:
-    shop.agent("one", (shop.production_psql(PRICES) + "; " if harmful else "") + "echo one > one.txt; echo did it")
-    shop.agent("two", "echo two > two.txt")
-    shop.configure("one", "two")
+def configure(shop: Project, story: str) -> None:
+    harm = f"echo '{REFUSAL}' >> .agents/outputs/guard-refusals.jsonl; {shop.production_psql(PRICES)}; "
+    shop.agent("one", (harm if story == "harmful" else "") + "echo one > one.txt; echo did it")
+    fails_once = "if [ ! -e half.txt ]; then touch half.txt; exit 1; fi; " if story == "retry" else ""
+    shop.agent("two", f"{fails_once}echo two > two.txt")
+    shop.configure("one", "two", extra="retries = 1\n" if story == "retry" else "")
 
 
 def prepare(shop: Project, story: str) -> list[str]:
     """What comes before the command that is killed; its words."""
-    if story in ("honest", "harmful"):
+    if story in ("honest", "harmful", "retry"):
         return ["run", "Work"]
     if story == "pre":
         return ["pre"]
