@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "backup": "backup",
     "reseed": "reseed",
     "verify": "verify",
+    "live": "live",
     "diff": "diff",
     "repair": "repair",
     "restore": "restore",

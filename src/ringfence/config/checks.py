@@ -46,6 +46,7 @@ def across(document: Mapping[str, Any], root: Path) -> list[Mistake]:
         *_keys_of_other_engines(document),
         *_backup_directory(document, root),
         *_tables_twice(document),
+        *_clients_of_nothing(document),
         *_agents_twice(document),
         *_instructions_twice(document),
         *_presets_without_sandbox(document),
@@ -145,6 +146,12 @@ def _tables_twice(document: Mapping[str, Any]) -> Iterator[Mistake]:
                     text=f"{one_line(text)!r} and {one_line(first[table])!r} are the same table {table}",
                 )
             first[table] = text
+
+
+def _clients_of_nothing(document: Mapping[str, Any]) -> Iterator[Mistake]:
+    verify = section(document, "verify")
+    if verify.get("live_clients") and verify.get("live") is not True:
+        yield Mistake(key="verify.live_clients", text="says where the application writes from; it needs live = true")
 
 
 def _texts(value: Any) -> list[str]:

@@ -17,7 +17,9 @@ from ringfence.config.names import SEED_PROJECT, TableName, checked_project, nam
 from ringfence.config.presets import PresetName
 from ringfence.config.values import (
     EXACT,
+    LIVE,
     AtLeastOne,
+    Client,
     Command,
     Compression,
     Database,
@@ -152,13 +154,20 @@ class Verify(_Section):
     """Tables that are always shown by name, written as in SQL."""
     rules: dict[Table, Rule] = Field(default_factory=dict)
     """What may happen to a table during a run: `exact`, `append-only`, or `ignore` with a reason."""
+    live: bool = False
+    """The application goes on writing during runs: tables without a rule of their own may be inserted into and updated
+    by the application, and by nobody else. It needs the triggers of `ringfence live apply`."""
+    live_clients: Annotated[tuple[Client, ...], Field(strict=False)] = ()
+    """With `live`: the addresses and networks that the application connects from (`"10.0.0.0/24"`, `"local"` for a
+    socket file); from anywhere, when left out."""
 
     def rule_for(self, schema: str, name: str) -> TableRule:
-        """The rule for a table: one with its schema goes before one without, and without any it is `exact`."""
+        """The rule for a table: one with its schema goes before one without, and without any it is `exact`, or `live`
+        where the application goes on writing."""
         for key in (TableName(schema=schema, name=name), TableName(schema=None, name=name)):
             if key in self.rules:
                 return self.rules[key]
-        return EXACT
+        return LIVE if self.live else EXACT
 
     def is_watched(self, schema: str, name: str) -> bool:
         """Whether the table is shown by name."""

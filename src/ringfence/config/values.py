@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import re
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from ringfence.postgres.url import PASSWORD_ELSEWHERE, read_url
 from ringfence.redact import one_line
 
 EngineName = Literal["embedded", "docker", "server"]
-RuleKind = Literal["exact", "append-only", "ignore"]
+RuleKind = Literal["exact", "append-only", "live", "ignore"]
 SandboxMode = Literal["auto", "bwrap", "landlock", "none"]
 RULE_KINDS: tuple[RuleKind, ...] = ("exact", "append-only", "ignore")
 DumpFormat = Literal["custom", "directory"]
@@ -53,6 +54,8 @@ class TableRule:
 
 
 EXACT = TableRule(kind="exact")
+LIVE = TableRule(kind="live")
+"""What `verify.live` makes of a table without a rule; it is never written for one table."""
 
 
 def _port(value: int) -> int:
@@ -239,6 +242,17 @@ def _made_rule(kind: str, reason: str) -> TableRule:
     raise ValueError(f"there is no rule {one_line(kind[:40])!r}; there are exact, append-only and ignore")
 
 
+def _client(value: str) -> str:
+    if value == "local":
+        return value
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError:
+        raise ValueError(
+            f'{one_line(value)!r} is no address, no network without host bits (10.0.0.0/24) and not "local"'
+        ) from None
+
+
 def _host(value: str) -> str:
     name, _, port = value.partition(":")
     if not _HOST.fullmatch(name) or (":" in value and not (port.isdecimal() and 0 < int(port) < 65536)):
@@ -322,6 +336,7 @@ FileInTree = Annotated[str, AfterValidator(_file_in_tree)]
 Minutes = Annotated[float, AfterValidator(_minutes)]
 Variable = Annotated[str, AfterValidator(_variable)]
 Host = Annotated[str, AfterValidator(_host)]
+Client = Annotated[str, AfterValidator(_client)]
 PathText = Annotated[str, AfterValidator(_place)]
 Repository = Annotated[str, AfterValidator(_repository)]
 Rights = Annotated[tuple[str, ...], BeforeValidator(_rights)]

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ringfence.integrity import live_rules
+from ringfence.integrity.live_rules import Attribution
 from ringfence.integrity.model import (
     Comparison,
     Observation,
@@ -23,7 +25,7 @@ from ringfence.integrity.model import (
     TableVerdict,
     Verdict,
 )
-from ringfence.integrity.state_diff import Difference, StateDifferences, diff_states
+from ringfence.integrity.state_diff import SEQUENCE_STEPS_ALLOWED, Difference, StateDifferences, diff_states
 from ringfence.redact import one_line
 from ringfence.wording import counted
 
@@ -57,11 +59,13 @@ def compare(
     changes: Mapping[TableName, RowChanges | None],
     proof: Proof,
     proof_reasons: tuple[str, ...] = (),
+    live: Attribution | None = None,
 ) -> Comparison:
     """The verdict on ``after`` with ``before`` as its baseline.
 
     A table without a rule is exact. ``changes`` holds, for tables that `differing` named, how many rows were inserted,
-    updated and deleted; a table without an entry, or with None, was not compared row by row. Rules are about rows: a
+    updated and deleted; a table without an entry, or with None, was not compared row by row. ``live`` is who wrote
+    what, where the application goes on writing: then rules allow what it did, and nothing else. Rules are about rows: a
     table that was created or dropped is a change whatever its rule, because nobody agreed to lose it.
     """
     comparable = _comparable(before, after)
@@ -74,18 +78,20 @@ def compare(
             rule=rules.get(table, EXACT),
             changes=changes.get(table),
             comparable=comparable,
+            live=live,
         )
         for table in sorted(old.keys() | new.keys())
     ]
     identity, unknown = _identity_differences(before, after)
     if comparable:
         limited = not before.identity.superuser and not after.identity.superuser
-        state = diff_states(before.state, after.state, limited=limited)
+        steps = SEQUENCE_STEPS_ALLOWED + (live.steps if live is not None else 0)
+        state = diff_states(before.state, after.state, limited=limited, steps=steps)
     else:
         said = "the baseline was taken with other seeds or by another algorithm: its digests say nothing about this one"
         state = StateDifferences(differences=(), unknown=(said,))
     other = sorted([*identity, *state.differences], key=lambda d: (d.change.kind, d.change.object, d.reason))
-    unknown = [*unknown, *state.unknown]
+    unknown = [*unknown, *state.unknown, *(live.definitions if live is not None else ())]
     return Comparison(
         verdict=_verdict(tables, other, unknown),
         proof=proof,
@@ -123,8 +129,11 @@ def _judge_table(
     rule: TableRule,
     changes: RowChanges | None,
     comparable: bool,
+    live: Attribution | None,
 ) -> _Judged:
     verdict, said = _table_verdict(old, new, rule=rule, changes=changes, comparable=comparable)
+    if comparable and live is not None and old is not None and new is not None and said is not None:
+        verdict, said = live_rules.judge(table, old, new, rule=rule, changes=changes, live=live, plain=(verdict, said))
     comparison = TableComparison(
         table=table,
         rule=rule,
@@ -160,6 +169,8 @@ def _table_verdict(
         return "allowed", f"{said}; ignored: {one_line(rule.reason or 'no reason given')}"
     if rule.rule == "append-only":
         return _append_only(old, new, changes, said)
+    if rule.rule == "live":
+        return "unknown", f"{said}; who did it was not looked at"
     return "changed", said
 
 

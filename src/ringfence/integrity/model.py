@@ -15,7 +15,7 @@ State = Mapping[str, Mapping[str, Attributes]]
 Values are JSON scalars, lists and objects without any oid, so that the same database elsewhere has the same state.
 """
 
-Rule = Literal["exact", "append-only", "ignore"]
+Rule = Literal["exact", "append-only", "live", "ignore"]
 TableVerdict = Literal["unchanged", "allowed", "changed", "unknown"]
 Verdict = Literal["unchanged", "allowed", "changed", "unknown"]
 Proof = Literal["wal", "fingerprint"]
@@ -126,7 +126,8 @@ class RowChanges:
 
 @dataclass(frozen=True, kw_only=True)
 class TableRule:
-    """What may happen to a table between two observations; ``ignore`` has a reason."""
+    """What may happen to a table between two observations; ``ignore`` has a reason. ``live``: the application may
+    insert and update rows, and nobody else may."""
 
     rule: Rule
     reason: str | None = None

@@ -58,12 +58,15 @@ class AttributeDifference:
     phrase: str | None = None
 
 
-def diff_states(before: State, after: State, *, limited: bool = False) -> StateDifferences:
+def diff_states(
+    before: State, after: State, *, limited: bool = False, steps: int = SEQUENCE_STEPS_ALLOWED
+) -> StateDifferences:
     """Compare two states of one database, read under the same seed.
 
     What goes with an object that was created or dropped as a whole (a table's columns, an extension's functions) is
     not listed again. A kind that is unreadable or missing on either side is unknown, never equal. With ``limited``
-    (both states were read by a role that is no superuser) the server's configuration may be hidden on both sides.
+    (both states were read by a role that is no superuser) the server's configuration may be hidden on both sides. A
+    sequence may have moved by so many ``steps``.
     """
     differences: list[Difference] = []
     unknown: list[str] = []
@@ -76,7 +79,7 @@ def diff_states(before: State, after: State, *, limited: bool = False) -> StateD
         elif reason:
             unknown.append(reason)
         elif kind == SEQUENCE_VALUE:
-            differences.extend(_sequence_differences(before, after))
+            differences.extend(_sequence_differences(before, after, steps))
         else:
             differences.extend(_object_differences(kind, before[kind], after[kind], whole))
     differences.sort(key=lambda d: (d.change.kind, d.change.object, d.reason))
@@ -204,7 +207,7 @@ def _prepared(name: str, old: Attributes | None, new: Attributes | None) -> Diff
     return Difference(change=change, reason=said + (", and could at the baseline" if old is not None else ""))
 
 
-def _sequence_differences(before: State, after: State) -> Iterator[Difference]:
+def _sequence_differences(before: State, after: State, steps: int) -> Iterator[Difference]:
     """Sequences that exist on both sides; others are listed with their parameters."""
     old_values, new_values = before[SEQUENCE_VALUE], after[SEQUENCE_VALUE]
     for name in old_values.keys() & new_values.keys():
@@ -212,7 +215,7 @@ def _sequence_differences(before: State, after: State) -> Iterator[Difference]:
         if old == new:
             continue
         increment = int(after.get("sequence", {}).get(name, {}).get("seqincrement", 0))
-        allowed, why = judge_sequence(old, new, increment=increment)
+        allowed, why = judge_sequence(old, new, increment=increment, most=steps)
         shown = one_line(describe(SEQUENCE_VALUE, name, {}))
         change = OtherChange(
             kind="sequence", object=shown, before=_value_text(old), after=_value_text(new), allowed=allowed
@@ -220,12 +223,13 @@ def _sequence_differences(before: State, after: State) -> Iterator[Difference]:
         yield Difference(change=change, reason=f"{shown} {why}: was {_value_text(old)}, now {_value_text(new)}")
 
 
-def judge_sequence(before: Attributes, after: Attributes, *, increment: int) -> tuple[bool, str]:
+def judge_sequence(
+    before: Attributes, after: Attributes, *, increment: int, most: int = SEQUENCE_STEPS_ALLOWED
+) -> tuple[bool, str]:
     """Whether a sequence's value may have moved so by use alone, and how to say it.
 
     An insert that was rolled back has used a number all the same, so a step forward proves nothing. A step back, a
-    value between two steps or more than `SEQUENCE_STEPS_ALLOWED` steps was made by somebody. ``increment`` is 0 where
-    it is not known.
+    value between two steps or more than ``most`` steps was made by somebody. ``increment`` is 0 where it is not known.
     """
     distance = int(after["last_value"]) - int(before["last_value"])
     was_called, is_called = "is_called" in before, "is_called" in after
@@ -240,8 +244,8 @@ def judge_sequence(before: Attributes, after: Attributes, *, increment: int) -> 
     if distance % increment:
         return False, "was set to a value between two steps"
     steps = distance // increment + (0 if was_called else 1)
-    if steps > SEQUENCE_STEPS_ALLOWED:
-        return False, f"jumped by {steps} steps, more than the {SEQUENCE_STEPS_ALLOWED} that use may explain"
+    if steps > most:
+        return False, f"jumped by {steps} steps, more than the {most} that use may explain"
     return True, f"advanced by {steps} {'step' if steps == 1 else 'steps'}"
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ringfence.errors import RingfenceError
+from ringfence.integrity.attribution import Written
 
 
 class WalError(RingfenceError):
@@ -56,8 +57,14 @@ class WalReader(Protocol):
     def name(self) -> str:
         """For the verdict: ``pg_waldump``."""
 
+    def obstacle(self) -> str | None:
+        """Why it cannot be read, as far as that is known before anything was read."""
+
     def read(self, span: WalSpan) -> Touched:
         """Raises `WalError` with the reason."""
+
+    def written(self, span: WalSpan, *, witness: int) -> Mapping[int, Written]:
+        """Who committed what to `WalSpan.files`; ``witness`` is the file of `integrity.witness`. Raises `WalError`."""
 
 
 SETTINGS_CHANGED = "the server was started with other settings of its WAL since the baseline"

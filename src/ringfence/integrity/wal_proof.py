@@ -87,15 +87,15 @@ def nothing_was_written(mark: WalMark, seen: SeenTransactions, state: State, slo
     )
 
 
-def wal_obstacle(mark: WalMark, position: str, wal_level: str, table_bytes: int) -> str | None:
-    """Why the WAL is not worth reading, or says too little; None where it is and does."""
+def wal_obstacle(mark: WalMark, position: str, wal_level: str, table_bytes: int | None) -> str | None:
+    """Why the WAL is not worth reading, or says too little; None where it is and does. Without ``table_bytes`` there is
+    no other way, and it is worth it."""
     if "minimal" in (mark.wal_level, wal_level):
         return "wal_level is minimal: not everything is in the WAL"
     start, anchor, end = parse_lsn(mark.start), parse_lsn(mark.anchor), parse_lsn(position)
     if start is None or anchor is None or end is None or end < anchor:
         return f"the WAL ends at {position}, before the baseline's mark at {mark.anchor}"
-    limit = max(LEAST_WAL_BYTES, table_bytes // WAL_SHARE)
-    if end - start > limit:
+    if table_bytes is not None and end - start > max(LEAST_WAL_BYTES, table_bytes // WAL_SHARE):
         return f"{(end - start) >> 20} MB of WAL were written since the baseline; reading all rows is cheaper"
     return None
 

@@ -66,3 +66,8 @@ def has_flushed_messages(of_major: int) -> bool:
 def has_file_clones(of_major: int) -> bool:
     """``file_copy_method = clone`` (18+, where the system has it)."""
     return of_major >= 18
+
+
+def has_system_user(of_major: int) -> bool:
+    """``SYSTEM_USER``: the role or identity that a session was authenticated as (16+)."""
+    return of_major >= 16

@@ -60,6 +60,8 @@ def status_text(table: TableDifference, rule: TableRule | None) -> str:
         notes.append("no key: a changed row is one deleted and one inserted")
     if rule is not None and rule.rule == "append-only":
         notes.append("append-only: new rows are allowed")
+    if rule is not None and rule.rule == "live":
+        notes.append("live: the application may insert and update")
     if rule is not None and rule.rule == "ignore":
         notes.append(f"ignored: {one_line(rule.reason or 'no reason given')}")
     return "; ".join(notes)

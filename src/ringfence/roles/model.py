@@ -47,6 +47,8 @@ class Policy:
     member_of: tuple[str, ...] = ()
     superusers: tuple[str, ...] = ()
     guards: tuple[str, ...] = ()
+    known_functions: tuple[str, ...] = ()
+    """SHA-256 of the texts of functions with their owner's rights that this tool made; audit need not judge them."""
     accept: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     settings: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType({"idle_in_transaction_session_timeout": IDLE_LIMIT})

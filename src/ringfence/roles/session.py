@@ -24,6 +24,7 @@ def tell(connection: Connection, policy: Policy, *, guards: Sequence[str] | None
         "member_of": _array(policy.member_of),
         "superusers": _array(policy.superusers),
         "guards": _array((*GUARD_TRIGGERS, *policy.guards) if guards is None else guards),
+        "known_functions": _array(policy.known_functions),
         "settings": _array([f"{name}={value}" for name, value in policy.settings.items()]),
     }
     settings = {"statement_timeout": _STATEMENT_TIMEOUT} | {f"ringfence.{n}": v for n, v in values.items()}

@@ -6,7 +6,7 @@ from ringfence.errors import RingfenceError
 from ringfence.journal.log import Journal
 from ringfence.postgres.connection import ConnectError
 from ringfence.wording import counted
-from ringfence.workflow import agents, backup, check, guard, instructions, reseed, roles
+from ringfence.workflow import agents, backup, check, guard, instructions, live, reseed, roles
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
 
@@ -30,6 +30,8 @@ def before(
             try:
                 audited = roles.require_no_way_around(project)
                 step.note(f"{counted(len(audited.findings), 'finding')}, none critical")
+                if (told := live.require(project)) is not None:
+                    step.note(told)
             except ConnectError as error:
                 step.finish("skipped", error.message)
         with journal.step("instructions") as step:

@@ -16,12 +16,14 @@ from ringfence.backup.store import BackupStore
 from ringfence.config.load import load
 from ringfence.config.model import Settings
 from ringfence.config.paths import Paths, paths_for
-from ringfence.config.values import EXACT
+from ringfence.config.values import EXACT, LIVE
 from ringfence.engines.contract import Engine
 from ringfence.engines.factory import EngineSettings, engine_for
 from ringfence.engines.model import EnvironmentName
+from ringfence.integrity.attribution import Application
 from ringfence.integrity.fingerprint import Load
 from ringfence.integrity.model import TableName, TableRule
+from ringfence.integrity.witness import WITNESS
 from ringfence.postgres import programs as program_sets
 from ringfence.postgres.programs import ClientPrograms, Programs
 from ringfence.postgres.target import Target
@@ -114,10 +116,19 @@ class Project:
         """An environment's database as its administrator sees it."""
         return self.engine(environment).target(self.database(environment))
 
+    @property
+    def application(self) -> Application | None:
+        """Whose writing is allowed while a run goes on; None where nobody's is: ``[verify] live``."""
+        if not self.settings.verify.live:
+            return None
+        return Application(role=self.settings.production.app_role, clients=self.settings.verify.live_clients)
+
     def rule(self, table: TableName) -> TableRule:
         """What may happen to a table between baseline and verification."""
         found = self.settings.verify.rule_for(table.schema, table.name)
-        if table.schema == GUARD_SCHEMA and found == EXACT:
+        if table == WITNESS:
+            return TableRule(rule="exact")
+        if table.schema == GUARD_SCHEMA and found in (EXACT, LIVE):
             # History only grows; that a row of it is missing or another is what must be seen.
             return TableRule(rule="append-only", reason="the history of overwritten rows")
         return TableRule(rule=found.kind, reason=found.reason)

@@ -79,6 +79,11 @@ def choose_tables(
             remains.append(f"{name} differs and was not asked for")
         elif asked is None and rule.rule == "ignore":
             remains.append(f"{name} differs and is ignored: {one_line(rule.reason or 'no reason given')}")
+        elif asked is None and rule.rule == "live":
+            remains.append(
+                f"{name} differs, and the application may write to it: ask for it by name to put back everything, what "
+                "the application wrote since the baseline included"
+            )
         else:
             chosen.append(table)
     return tuple(chosen), remains

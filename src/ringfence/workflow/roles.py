@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from ringfence.errors import HaltError, RingfenceError
 from ringfence.findings import Finding
+from ringfence.integrity import witness
 from ringfence.postgres.connection import ConnectError, connect
 from ringfence.postgres.target import Target
 from ringfence.redact import one_line, quote_ident
@@ -46,6 +47,7 @@ def policy_of(project: Project) -> Policy:
         member_of=roles.member_of,
         superusers=roles.superusers,
         guards=roles.guards,
+        known_functions=witness.digests(project.application) if project.application is not None else (),
         accept=roles.accept,
         settings=roles.settings,
         max_rows=roles.max_rows,

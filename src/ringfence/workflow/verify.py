@@ -11,9 +11,10 @@ from ringfence import clock
 from ringfence.backup.model import Entry
 from ringfence.crashpoint import crashpoint
 from ringfence.errors import RingfenceError
-from ringfence.integrity import observe, since
+from ringfence.integrity import live, live_rules, observe, since
 from ringfence.integrity.compare import compare, comparison_json, differing
 from ringfence.integrity.fingerprint import OnDigest, Table
+from ringfence.integrity.live_rules import Attribution, needs_rows
 from ringfence.integrity.model import Comparison, Observation, RowChanges, TableName
 from ringfence.integrity.observe import Snapshot
 from ringfence.integrity.rowdiff import Side, common_columns
@@ -89,12 +90,27 @@ def _compare(
         found = observe_production(project, before, snapshot, full=full, on_digest=on_digest)
         after = found.observation
         wrong = differing(before, after)
-        found_rows, notes = _row_changes(project, entry, before, snapshot, wrong, progress, rows_shown)
-    rules = {t: project.rule(t) for t in {d.table for d in (*before.tables, *after.tables)}}
+        rules = {t: project.rule(t) for t in {d.table for d in (*before.tables, *after.tables)}}
+        who = _who_wrote(project, before, snapshot, after, progress)
+        unclear = tuple(t for t in wrong if needs_rows(t, rules[t], who))
+        found_rows, notes = _row_changes(project, entry, before, snapshot, unclear, progress, rows_shown)
     changes = {table: counts for table, (counts, _) in found_rows.items()}
-    comparison = compare(before, after, rules=rules, changes=changes, proof=found.proof, proof_reasons=found.reasons)
+    comparison = compare(
+        before, after, rules=rules, changes=changes, proof=found.proof, proof_reasons=found.reasons, live=who
+    )
     differences = tuple(one for _, one in found_rows.values() if one is not None)
     return with_notes(comparison, (*notes, *writing), unknown=bool(writing)), differences
+
+
+def _who_wrote(
+    project: Project, before: Observation, snapshot: Snapshot, after: Observation, progress: Progress
+) -> Attribution | None:
+    """Whose writing it was since the baseline; None where nobody is expected to write."""
+    if project.application is None:
+        return None
+    progress.say("telling what the application wrote from what others wrote")
+    readers = wal_sources.readers(project)
+    return live.attribute(snapshot, before, after.state, readers=readers, application=project.application)
 
 
 def observe_production(
@@ -156,18 +172,25 @@ def _changes_of(
 
 
 def _wait_for_writers(project: Project) -> tuple[str, ...]:
-    """Sessions that have written and not committed could change production after it was looked at: wait, then say."""
+    """Sessions that have written and not committed could change production after it was looked at: wait, then say.
+
+    A live application's own always do, and may.
+    """
     deadline = clock.monotonic_s() + WAIT_FOR_WRITERS_S
     with connect(project.target("production")) as connection:
         while True:
-            found = connection.execute(queries.load("ringfence.workflow", "writers")).fetchall()
+            found = [
+                writer
+                for writer in connection.execute(queries.load("ringfence.workflow", "writers")).fetchall()
+                if not live_rules.is_application(project.application, role=writer[1], address=writer[3])
+            ]
             if not found:
                 return ()
             if clock.monotonic_s() >= deadline:
                 return tuple(
                     f"session {pid} of role {one_line(role or '?')} ({one_line(application or 'no name')}) has written "
                     f"and not committed; it may change production after this look"
-                    for pid, role, application in found
+                    for pid, role, application, _ in found
                 )
             clock.pause(0.25)
 
