@@ -77,6 +77,7 @@ def test_an_empty_test_database_is_told_at_once(shop: Project, hub: GitHub) -> N
         shop.run("reseed", "--fresh-start")
 
 
+@pytest.mark.long
 def test_a_dead_server_changes_nothing_but_one_line(shop: Project) -> None:
     shop.agent("build", "echo hello > new.txt")
     configure(shop, "build")

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import pytest
 from tests.acceptance.project import RINGFENCE, Project
 
-from ringfence.cli.main import COMMANDS
+from ringfence.cli.main import COMMANDS, run_command
 
 BEFORE_AGENTS = {"2", "4", "5", "7", "99"}
 EXIT_STATUSES: Mapping[tuple[str, ...], set[str]] = {
@@ -43,15 +43,23 @@ def listed(help_text: str) -> list[str]:
     return re.findall(r"^│ ([a-z]+) ", table, re.MULTILINE)
 
 
-def test_every_command_names_its_exit_statuses(empty):
+def help_of(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """The help of a command, asked for in this process: there are more than forty."""
+    assert run_command([*words, "--help"]) == 0
+    return capsys.readouterr().out
+
+
+def test_every_command_names_its_exit_statuses(empty, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("NO_COLOR", "1")
     names = listed(empty.run("--help").out)
     assert set(names) == set(COMMANDS), "what is called is found without loading all the others"
-    groups = [name for name in names if "COMMAND [ARGS]" in empty.run(name, "--help").out]
+    groups = [name for name in names if "COMMAND [ARGS]" in help_of(capsys, name)]
     commands = [(name,) for name in names if name not in (*groups, "guard")]  # the guard answers hooks, not people
-    commands += [(group, name) for group in groups for name in listed(empty.run(group, "--help").out)]
+    commands += [(group, name) for group in groups for name in listed(help_of(capsys, group))]
     assert set(EXIT_STATUSES) <= set(commands)
     for words in commands:
-        text = empty.run(*words, "--help").out
+        text = help_of(capsys, *words)
         end = text.rpartition("Exit status:")[2]
         found = set(re.findall(r"^ *([0-9]+) +[A-Za-z]", end, re.MULTILINE))
         assert found, f"{words} names no exit status"

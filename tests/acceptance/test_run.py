@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from tests.acceptance.project import RINGFENCE, ends, wait_for
-from tests.acceptance.runs import PRICES, assert_nothing_published, go, resolve, steps
+from tests.acceptance.runs import PRICES, assert_nothing_published, go, steps
+from tests.thin import some
 
 GUARD = RINGFENCE.with_name("ringfence-guard")
 ASKED = json.dumps({"tool_name": "Bash", "tool_input": {"command": "psql -p 4546 inventory"}})
@@ -34,7 +35,7 @@ def test_a_halt_latches_until_a_person_resolves_it(shop):
     assert run in status["in_the_way"]
     told = shop.run("status")
     assert "HALT: run" in told.said and f"ringfence resolve {run}" in told.said
-    for words in (("run", "again"), ("pre", "again"), ("status", "--require-clear")):
+    for words in (("run", "again"), ("status", "--require-clear")):
         assert run in shop.refused(*words, code=4)
     assert "no run is unfinished" in shop.refused("post", code=2)
     assert "SKU" in shop.run("report").said
@@ -53,13 +54,10 @@ def test_a_halt_latches_until_a_person_resolves_it(shop):
     (refused,) = told["run"]["refused"]
     assert (refused["by"], refused["agent"], refused["times"]) == ("guard", "build", 1)
     assert refused["what"] == "psql -p 4546 inventory" and refused["what"] in page and refused["reason"]
-    history = Path(shop.json("runs")["page"]).read_text()
-    assert f'href="{run}/report.html"' in history
-    report = told["run"]
-    assert report == status["last_run"]
-    assert shop.json("runs")["runs"][0] == report
+    listed = shop.json("runs")
+    assert f'href="{run}/report.html"' in Path(listed["page"]).read_text()
+    assert told["run"] == status["last_run"] == listed["runs"][0]
 
-    shop.refused("resolve", run, code=2)
     assert "a reason is needed" in shop.refused("resolve", run, "--reason", "  ", code=2)
     assert "there is no run" in shop.refused("resolve", "20200101T000000Z-abcdef", "--reason", "x", code=2)
     resolved = shop.json("resolve", run, "--reason", "prices put right by hand")["run"]["resolved"]
@@ -68,11 +66,6 @@ def test_a_halt_latches_until_a_person_resolves_it(shop):
     status = shop.json("status")
     assert status["halt"] is False and status["in_the_way"] is None
     shop.run("status", "--require-clear")
-    (shop.root / "new.txt").unlink()
-    shop.agent("build", "echo better > new.txt")
-    again = go(shop, "Prices", "--issue", "7")
-    assert again["outcome"] == "passed" and again["pushed"] is True
-    assert shop.files_of(again["commit"]) == {"new.txt"}
 
 
 def test_a_failing_agent_still_leads_to_verification(shop):
@@ -105,14 +98,6 @@ def test_a_failing_agent_still_leads_to_verification(shop):
     assert shop.json("status")["in_the_way"] is None, "a failed agent is no HALT"
 
 
-def test_a_failing_agent_that_changed_production_is_a_halt(shop):
-    shop.agent("build", f"{shop.production_psql(PRICES)}; exit 1")
-    shop.configure("build")
-    run = go(shop, "Worse", code=3)
-    assert run["agents"][0]["outcome"] == "failed" and run["outcome"] == "halt"
-    resolve(shop, run)
-
-
 def test_an_agent_that_does_not_end_is_ended_with_all_that_it_started(shop):
     shop.agent(
         "build",
@@ -131,6 +116,7 @@ def test_an_agent_that_does_not_end_is_ended_with_all_that_it_started(shop):
     assert_nothing_published(shop, run, head)
 
 
+@pytest.mark.long
 def test_an_agent_that_leaves_a_process_behind(shop):
     shop.agent("build", "echo done > done.txt; setsid sh -c 'sleep 600; echo late > late.txt' >/dev/null 2>&1 &")
     shop.configure("build")
@@ -139,6 +125,7 @@ def test_an_agent_that_leaves_a_process_behind(shop):
     assert shop.files_of(run["commit"]) == {"done.txt"}
 
 
+@pytest.mark.long
 def test_an_agent_that_is_no_program(shop):
     shop.configure("build", extra='[[workflow.agents]]\nname = "nobody"\ncommand = ["no-such-program-anywhere"]\n')
     shop.agent("build", "true")
@@ -147,6 +134,7 @@ def test_an_agent_that_is_no_program(shop):
     assert any("no-such-program-anywhere" in reason for reason in run["agents"][1]["reasons"])
 
 
+@pytest.mark.long
 def test_an_agent_that_prints_fifty_megabytes_and_escape_codes(shop):
     shop.agent(
         "build",
@@ -174,7 +162,7 @@ def test_what_a_failed_run_left_is_the_persons_in_the_next_one(shop):
     assert any("not committed: half.txt (it was there before the run" in reason for reason in commit["reasons"])
 
 
-@pytest.mark.parametrize("way", ["| head -n 1", ">/dev/full", "2>&1 | cat"])
+@pytest.mark.parametrize("way", some(["| head -n 1", ">/dev/full", "2>&1 | cat"], keep=1))
 def test_nobody_has_to_be_able_to_read_what_is_printed(shop, way):
     """A reader that goes away, a full disk, a terminal without the characters: the run is verified and ends as ever."""
     shop.agent("build", "for n in 1 2 3; do echo 'gr\303\274n \342\234\223 ok'; sleep 0.1; done; echo x > new.txt")
@@ -269,7 +257,8 @@ def test_an_empty_test_database_stops_a_run(shop):
     go(shop, "x", "--fresh-start")
 
 
-def test_where_the_issue_comes_from(empty):
+@pytest.mark.parametrize("quick", some([True, False], keep=1))
+def test_where_the_issue_comes_from(empty, quick):
     """On a project whose servers do not run: a run is on record before anything is done."""
     empty.write_config()
     empty.make_repository()
@@ -282,11 +271,12 @@ def test_where_the_issue_comes_from(empty):
         ("only a colour: #777777",): None,
         ("Fix #7", "--issue", "8"): "8",
     }
-    for words in tasks:
+    tried = list(tasks)[:2] if quick else list(tasks)
+    for words in tried:
         empty.refused("run", *words, code=5)
     document = empty.json("runs")
     assert document.keys() == {"schema", "runs", "page"}
-    assert [run["issue"] for run in reversed(document["runs"])] == list(tasks.values())
+    assert [run["issue"] for run in reversed(document["runs"])] == [tasks[words] for words in tried]
     assert all((run["outcome"], run["agents"]) == ("failed", []) for run in document["runs"])
 
 
@@ -306,6 +296,7 @@ def test_ctrl_c_ends_the_agent_and_still_verifies(shop):
         (shop.scripts / "going-on").unlink()
 
 
+@pytest.mark.long
 def test_what_an_agent_returns_is_what_the_next_one_gets(shop):
     shop.agent("one", "cat >/dev/null; echo 'AGENT_RETURN: draft'; echo '**AGENT_RETURN: see plan.md**'; echo bye")
     shop.agent("two", "cat")

@@ -61,6 +61,7 @@ def test_the_session_with_the_lock_is_ended_by_somebody(waiting_agent: Project) 
     assert waiting_agent.remote_head() == run["commit"]
 
 
+@pytest.mark.long
 def test_the_server_is_restarted_during_a_run(waiting_agent: Project) -> None:
     child = begin(waiting_agent)
     waiting_agent.kill_server("production")
@@ -84,6 +85,7 @@ def test_a_server_that_does_not_come_back_is_a_halt(waiting_agent: Project) -> N
     resolve(waiting_agent, run)
 
 
+@pytest.mark.long
 def test_the_connections_are_lost_in_the_middle_of_the_verification(waiting_agent: Project) -> None:
     (waiting_agent.scripts / "go-on").touch()
     head = waiting_agent.remote_head()
@@ -111,6 +113,7 @@ def stopped(pid: int) -> bool:
         return file.read().rpartition(")")[2].split()[0] == "T"
 
 
+@pytest.mark.long
 def test_two_machines_cannot_run_at_once(waiting_agent: Project) -> None:
     waiting_agent.run("up", env=elsewhere(waiting_agent))  # it knows these servers
     child = begin(waiting_agent)

@@ -74,6 +74,7 @@ def test_a_killed_run_takes_its_agent_with_it_and_is_finished_by_post(with_agent
     assert with_agent.json("status")["in_the_way"] is None
 
 
+@pytest.mark.long
 def test_a_killed_run_whose_agent_had_changed_production(with_agent):
     with_agent.agent("build", f"{with_agent.production_psql(PRICES)}; touch {with_agent.scripts}/going-on; sleep 600")
     child = with_agent.start("run", "Kill me")
@@ -127,17 +128,10 @@ def test_the_two_halves_for_an_orchestrator_of_ones_own(shop):
     shop.refused("post", code=2)
 
     run = go(shop, command="pre")
-    shop.sql("production", """UPDATE "SKU" SET price = price + 1 WHERE id = 1""")
-    document = post(shop, code=3)
-    assert document["verdict"] == "changed" and document["run"]["exit_code"] == 3
-    resolve(shop, run)
-
-    run = go(shop, command="pre")
-    shop.sql("production", """INSERT INTO "Transaction" ("skuId", quantity) VALUES (1, 1)""")
     shop.config.write_text(shop.config.read_text() + "\n")
     document = post(shop, code=3)
-    assert document["verdict"] == "unknown"
+    assert document["verdict"] == "unknown" and document["run"]["exit_code"] == 3
     assert any("ringfence.toml was changed" in reason for reason in document["reasons"])
     resolve(shop, run)
-    assert shop.run("runs").said.count("halt (resolved)") >= 2
-    assert [r["outcome"] for r in shop.json("runs")["runs"][:3]] == ["halt", "halt", "passed"]
+    assert "halt (resolved)" in shop.run("runs").said
+    assert [r["outcome"] for r in shop.json("runs")["runs"][:2]] == ["halt", "passed"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.acceptance.runs import PRICES, go, resolve
+from tests.thin import some
 
 
 def halts(shop, script: str) -> dict:
@@ -52,6 +53,7 @@ def test_an_agent_that_tells_git_to_run_programs_or_to_push_elsewhere(shop):
     resolve(shop, run)
 
 
+@pytest.mark.long
 def test_an_agent_that_plants_a_hook(shop):
     mark = shop.scripts / "ran"
     hooks = shop.root / ".git" / "hooks"
@@ -91,7 +93,7 @@ def test_an_agent_with_a_name_of_its_own_and_commits_of_its_own(shop):
 
 
 @pytest.mark.parametrize(
-    "script", ["git switch -qc side; git commit -qm x --allow-empty", "git commit -q --amend -m x"]
+    "script", some(["git switch -qc side; git commit -qm x --allow-empty", "git commit -q --amend -m x"], keep=1)
 )
 def test_an_agent_that_leaves_the_branch_or_rewrites_it(shop, script):
     shop.agent("build", f"echo new > new.txt\n{script}")
@@ -106,10 +108,13 @@ def test_an_agent_that_leaves_the_branch_or_rewrites_it(shop, script):
 
 @pytest.mark.parametrize(
     ("script", "said"),
-    [
-        ("rm -rf .backups", "the baseline cannot be used"),
-        ('for m in .backups/*.manifest.json; do sed -i \'s/"rows": [0-9]*/"rows": 1/\' $m; done', "altered"),
-    ],
+    some(
+        [
+            ("rm -rf .backups", "the baseline cannot be used"),
+            ('for m in .backups/*.manifest.json; do sed -i \'s/"rows": [0-9]*/"rows": 1/\' $m; done', "altered"),
+        ],
+        keep=1,
+    ),
 )
 def test_an_agent_that_goes_for_the_baseline(shop, script, said):
     shop.agent("build", f"{shop.production_psql(PRICES)}\n{script}")
@@ -121,6 +126,7 @@ def test_an_agent_that_goes_for_the_baseline(shop, script, said):
     assert shop.json("verify")["verdict"] == "unchanged"
 
 
+@pytest.mark.long
 def test_an_agent_that_ends_productions_server(shop):
     shop.agent("build", f"kill -QUIT {shop.server('production')}; sleep 0.5")
     shop.configure("build")

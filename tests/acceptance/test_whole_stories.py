@@ -15,7 +15,10 @@ SEED_PORTS = {"production": 4546, "test": 2346}
 
 def test_the_demo(empty):
     document = empty.json("demo")
-    assert document.keys() == {"schema", "good", "stopped", "bad", "sandbox", "remote", "counts", "seconds"}
+    assert document.keys() == {
+        *("schema", "good", "stopped", "bad", "sandbox", "remote", "counts", "seconds", "directory", "pages"),
+    }
+    assert document["directory"] is None and document["pages"] == []
     good, stopped, bad = document["good"], document["stopped"], document["bad"]
     if stopped is None:
         pytest.skip(f"no sandbox: {document['sandbox']}")

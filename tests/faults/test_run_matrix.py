@@ -65,10 +65,8 @@ CASES = [
     for point in points
 ]
 QUICK = {
-    ("honest", "backup.after"),
     ("honest", "published.written"),
     ("harmful", "agent one.before"),
-    ("harmful", "step-ended verify.before"),
     ("post", "verdict.after"),
 }
 """What the default suite runs; `make test-long` runs all."""

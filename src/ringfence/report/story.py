@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -47,8 +48,8 @@ def story(told: Told) -> RenderableType:
     return Group(*lines)
 
 
-def document(told: Told) -> dict[str, Any]:
-    """``demo --json``."""
+def document(told: Told, pages: Sequence[str]) -> dict[str, Any]:
+    """``demo --json``; ``pages`` are those of the runs, in their order, where the directory was kept."""
     return {
         "schema": SCHEMA,
         "good": told.good.to_json(),
@@ -58,6 +59,8 @@ def document(told: Told) -> dict[str, Any]:
         "remote": {"after_good": told.remote_after_good, "after_bad": told.remote_after_bad},
         "counts": {"before": dict(told.counts_before), "after": dict(told.counts_after)},
         "seconds": round(told.seconds, 3),
+        "directory": str(told.directory) if told.directory else None,
+        "pages": list(pages),
     }
 
 

@@ -28,7 +28,8 @@ class Told:
     """What happened in the demo: the runs, where the remote branch stood, the counts a naive check sees.
 
     ``stopped`` is the run of the bad agents in the sandbox; None where no sandbox holds on this machine, for the reason
-    in ``no_sandbox``. ``bad`` is the run of one of them without a sandbox.
+    in ``no_sandbox``. ``bad`` is the run of one of them without a sandbox. ``kept`` is the project of the scratch
+    directory where that was to be kept; its servers are stopped.
     """
 
     servers: str
@@ -43,6 +44,7 @@ class Told:
     counts_after: Mapping[str, int]
     seconds: float
     directory: Path | None
+    kept: Project | None
 
 
 def demo(*, keep: bool, progress: Progress) -> Told:
@@ -78,6 +80,7 @@ def demo(*, keep: bool, progress: Progress) -> Told:
                 counts_after=_counts(project),
                 seconds=clock.monotonic_s() - started,
                 directory=place if keep else None,
+                kept=project if keep else None,
             )
             _require_as_promised(told)
             return told

@@ -7,6 +7,7 @@ import time
 import tracemalloc
 
 import pytest
+from tests.thin import some
 
 from ringfence.agents.output import OutputFilter
 
@@ -156,19 +157,22 @@ def test_the_text_never_depends_on_the_chunks() -> None:
 
 @pytest.mark.parametrize(
     "unit",
-    [
-        b"a",
-        b"\x1b[",
-        b"\x1b]",
-        b"://",
-        b"://a:",
-        b"password=",
-        b"password='",
-        b"password ",
-        b"0;\x1b\\",
-        b"\xc2\x9d",
-        b"\xf0",
-    ],
+    some(
+        [
+            b"a",
+            b"\x1b[",
+            b"\x1b]",
+            b"://",
+            b"://a:",
+            b"password=",
+            b"password='",
+            b"password ",
+            b"0;\x1b\\",
+            b"\xc2\x9d",
+            b"\xf0",
+        ],
+        keep=3,
+    ),
 )
 def test_time_and_memory_stay_bounded_whatever_is_printed(unit: bytes) -> None:
     chunk = (unit * (65536 // len(unit) + 1))[:65536]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ringfence.cli.console import Console
-from ringfence.cli.options import Json, exits
+from ringfence.cli.options import Json, Session, exits
 from ringfence.report import story
 from ringfence.workflow import demo as work
 
@@ -24,7 +24,9 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the scratch directory for a look around.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the scratch directory, with a page of every run, for a look around.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """See it work: two real databases, a good agent, and one that changes production behind your back.
@@ -35,4 +37,9 @@ def demo(
     with console.working("the demo"):
         told = work.demo(keep=keep, progress=console)
     console.show(story.story(told))
-    console.result(story.document(told))
+    pages = []
+    if told.kept is not None:
+        session = Session(console=console, project=told.kept)
+        runs = (told.good, *([told.stopped] if told.stopped else []), told.bad)
+        pages = [str(page) for page in map(session.write_page, runs) if page is not None]
+    console.result(story.document(told, pages))
