@@ -43,9 +43,20 @@ class Applied:
     password_made: bool
 
 
-def apply(policy: Policy, passwords: Passwords, open_session: Opener, *, dry_run: bool = False) -> Applied:
-    """Converge to the policy. Raises ApplyError (7) with the statement that was refused; nothing is half done then."""
-    return _carry_out(policy, passwords, open_session, dry_run=dry_run, whole=True)
+def apply(
+    policy: Policy,
+    passwords: Passwords,
+    open_session: Opener,
+    *,
+    dry_run: bool = False,
+    leave_password: bool = False,
+) -> Applied:
+    """Converge to the policy. Raises ApplyError (7) with the statement that was refused; nothing is half done then.
+
+    ``leave_password``: a role that was there keeps a password that nobody wrote down here, because an application may
+    be running with it.
+    """
+    return _carry_out(policy, passwords, open_session, dry_run=dry_run, whole=True, leave_password=leave_password)
 
 
 def provision(policy: Policy, passwords: Passwords, open_session: Opener, *, only_give: bool = False) -> Applied:
@@ -62,24 +73,27 @@ def _carry_out(
     dry_run: bool,
     whole: bool,
     only_give: bool = False,
+    leave_password: bool = False,
 ) -> Applied:
     with open_session(policy.database) as connection:
         state = reading.read(connection, policy)
         kept = _kept(passwords, policy)
         password = kept or secrets.token_urlsafe(_PASSWORD_BYTES)
-        verifier = _verifier(connection, state, policy, password)
+        leave = leave_password and kept is None and _may_have_a_password(connection, state, policy)
+        verifier = None if leave else _verifier(connection, state, policy, password)
         if whole or state.role is None:
             plan = planning.plan(state, policy, verifier=verifier)
         else:
             plan = planning.password_only(state, policy, verifier=verifier)
         if only_give:
             plan = Plan(statements=tuple(s for s in plan.statements if s.gives))
-        applied = Applied(statements=plan.statements, dry_run=dry_run, password_made=kept is None)
+        applied = Applied(statements=plan.statements, dry_run=dry_run, password_made=kept is None and not leave)
         if dry_run:
             return applied
         # The file first: a role with a password that nobody knows could not be used, a kept one that is not yet the
         # server's is made to be at the next call.
-        _keep(passwords, policy, password)
+        if not leave:
+            _keep(passwords, policy, password)
         with connection.transaction():
             for statement in plan.here:
                 _execute(connection, statement)
@@ -87,7 +101,7 @@ def _carry_out(
         with open_session(str(statement.database)) as connection:
             _execute(connection, statement)
     if plan.statements and whole:
-        _read_back(policy, passwords, open_session)
+        _read_back(policy, passwords, open_session, leave=leave)
     return applied
 
 
@@ -101,10 +115,10 @@ def _execute(connection: Connection, statement: Statement) -> None:
         ) from error
 
 
-def _read_back(policy: Policy, passwords: Passwords, open_session: Opener) -> None:
+def _read_back(policy: Policy, passwords: Passwords, open_session: Opener, *, leave: bool) -> None:
     with open_session(policy.database) as connection:
         state = reading.read(connection, policy)
-        verifier = _verifier(connection, state, policy, _kept(passwords, policy) or "")
+        verifier = None if leave else _verifier(connection, state, policy, _kept(passwords, policy) or "")
         left: Plan = planning.plan(state, policy, verifier=verifier)
     if left.statements:
         raise ApplyError(
@@ -130,6 +144,19 @@ def _keep(passwords: Passwords, policy: Policy, password: str) -> None:
     ]
     if missing:
         target.add_passwords(passwords.passfile, missing)
+
+
+def _may_have_a_password(connection: Connection, state: State, policy: Policy) -> bool:
+    """Whether the role is there with a password, or one that cannot be looked at."""
+    if state.role is None:
+        return False
+    try:
+        row = connection.execute(
+            "SELECT rolpassword IS NOT NULL FROM pg_catalog.pg_authid WHERE rolname = %s", (policy.app,)
+        ).fetchone()
+    except psycopg.errors.InsufficientPrivilege:
+        return True
+    return row is not None and bool(row[0])
 
 
 def _verifier(connection: Connection, state: State, policy: Policy, password: str) -> str | None:

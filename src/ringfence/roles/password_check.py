@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import psycopg
 
 from ringfence.findings import Finding, Severity
@@ -11,6 +13,7 @@ from ringfence.roles.model import Passwords, Policy
 from ringfence.roles.password import compare
 
 RULE = "roles/password"
+_WRITE_DOWN = "add its line to that file (host:port:*:role:password), or 'ringfence roles apply --new-password'"
 
 
 def password_findings(connection: Connection, policy: Policy, passwords: Passwords) -> list[Finding]:
@@ -40,7 +43,7 @@ def password_findings(connection: Connection, policy: Policy, passwords: Passwor
 def _of_app(verifier: str | None, policy: Policy, passwords: Passwords, kept: str | None) -> list[Finding]:
     if kept is None:
         said = f"{passwords.passfile} holds no password for it, so nobody can say whether it was changed"
-        return [_finding("medium", policy.app, said, policy.app)]
+        return [replace(_finding("medium", policy.app, said, policy.app), fix=_WRITE_DOWN)]
     match compare(verifier, role=policy.app, password=kept):
         case "same":
             return []

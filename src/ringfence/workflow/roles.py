@@ -88,22 +88,36 @@ def audit_target(target: Target, policy: Policy, passwords: Passwords | None) ->
     return auditing.audit(policy, lambda database: connect(target.on(database)), extra=extra)
 
 
-def apply(project: Project, *, level: Level | None = None, dry_run: bool = False) -> Applied:
+def apply(
+    project: Project, *, level: Level | None = None, dry_run: bool = False, new_password: bool = False
+) -> Applied:
     """Make production's roles what ``ringfence.toml`` declares. Raises IdentityError (7) where the database does not
-    carry production's stamp, and ApplyError (7) for a statement that the server refused; nothing is half done then."""
+    carry production's stamp, and ApplyError (7) for a statement that the server refused; nothing is half done then.
+
+    On a server that may be older than this tool, a password of the app's that is not written down here stays as it is
+    unless a ``new_password`` is wanted."""
     policy = policy_of(project)
     if level is not None:
         policy = replace(policy, level=level)
     with proven.production(project):
         pass
-    return apply_to(project.target("production"), policy, passwords_of(project), dry_run=dry_run)
+    leave = project.engine("production").kind != "embedded" and not new_password
+    return apply_to(project.target("production"), policy, passwords_of(project), dry_run=dry_run, leave_password=leave)
 
 
-def apply_to(target: Target, policy: Policy, passwords: Passwords, *, dry_run: bool = False) -> Applied:
+def apply_to(
+    target: Target, policy: Policy, passwords: Passwords, *, dry_run: bool = False, leave_password: bool = False
+) -> Applied:
     """The same for any database, which counts as production: rights of the database itself, which a restore loses,
     included. ``target`` is its administrator's. No stamp is asked for: the caller knows what it writes to."""
     policy = replace(policy, database=target.database)
-    return applying.apply(policy, passwords, lambda d: connect(target.on(d), read_only=False), dry_run=dry_run)
+    return applying.apply(
+        policy,
+        passwords,
+        lambda d: connect(target.on(d), read_only=False),
+        dry_run=dry_run,
+        leave_password=leave_password,
+    )
 
 
 def provision(project: Project) -> Applied:

@@ -52,6 +52,10 @@ def apply(
     strict: Annotated[
         bool, typer.Option("--strict", help="The level strict, whatever [roles] level says; see docs/security.md.")
     ] = False,
+    new_password: Annotated[
+        bool,
+        typer.Option("--new-password", help="Give the app role a new password where its own is not known."),
+    ] = False,
     json: Json = False,
     config: Config = None,
 ) -> None:
@@ -59,11 +63,14 @@ def apply(
 
     It may SELECT, INSERT and UPDATE; memberships, ownership, attributes and rights beyond that are taken away, also
     from PUBLIC and from what will be made later. Every statement that takes something is shown with the one that gives
-    it back. The password is made where there is none and kept in the project's pgpass file.
+    it back. The password is made where there is none and kept in the project's pgpass file. That of a role that was
+    there before, on a server that is not embedded, stays as it is: an application may be running with it.
     """
     session = begin(as_json=json, config=config)
     with session.console.working("reading rights"):
-        result = work.apply(session.project, level="strict" if strict else None, dry_run=dry_run)
+        result = work.apply(
+            session.project, level="strict" if strict else None, dry_run=dry_run, new_password=new_password
+        )
     session.console.show(shown.applied(result))
     session.end(shown.apply_document(result))
 
