@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from tests.acceptance.pages import blocks
-from tests.acceptance.project import INVENTORY, Project, new_project, wait_for
+from tests.acceptance.pages import sections
+from tests.acceptance.project import INVENTORY, SYSTEM_PATH, Project, new_project, programs, wait_for
 from tests.acceptance.runs import PRICES, go, resolve, steps
 from tests.dockerd import DockerForTests
+
+from ringfence.sandbox import bubblewrap
 
 NAMES = ("inventory-db-prod", "inventory-db-test")
 # Emergency Recovery, steps 3 and 4 of the protection strategy, as they stand there.
@@ -53,7 +57,7 @@ def contained(docker: DockerForTests) -> Iterator[Project]:
 
 def shell(project: Project, docker: DockerForTests, script: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """A person's shell in the work tree."""
-    environment = {**docker.environment, **variables}
+    environment = {**docker.environment, **project.environment, **variables}
     return subprocess.run(
         ["bash", "-c", script],
         cwd=project.root,
@@ -65,7 +69,13 @@ def shell(project: Project, docker: DockerForTests, script: str, **variables: st
     )
 
 
+def checked(project: Project, *words: str) -> dict[str, str]:
+    """The lines of ``check`` with their outcomes."""
+    return {one["name"]: one["outcome"] for one in project.json("check", *words, code=1)["lines"]}
+
+
 def test_the_whole_workflow_in_containers(contained: Project, docker: DockerForTests) -> None:
+    """In the sandbox where this machine has one, from which production and the engine cannot be reached."""
     said = contained.run("up").said
     assert "made container inventory-db-prod" in said and "made container inventory-db-test" in said
     contained.psql("production", INVENTORY)
@@ -75,18 +85,33 @@ def test_the_whole_workflow_in_containers(contained: Project, docker: DockerForT
         ("test", "docker", "running", []),
     ]
     assert (again[0]["container"], again[0]["volume"]) == ("inventory-db-prod", "inventory_data_prod")
+    enclosed = bubblewrap.find() is not None
+    initial = contained.base / "ringfence.toml.init"
+    text = initial.read_text().replace("[sandbox]\n", f'[sandbox]\nallow_read = ["{contained.scripts}"]\n')
+    initial.write_text(text.replace('mode = "none"', 'mode = "auto"') if enclosed else text)
     contained.configure("build")
 
-    contained.agent("build", 'psql -qc \'DELETE FROM "Transaction" WHERE id > 50\'\necho "# done" >> app.py')
+    look = "psql -qc 'DELETE FROM \"Transaction\" WHERE id > 50'\necho '# done' >> app.py"
+    if enclosed:
+        look += f"\n! {contained.production_psql(PRICES)}\n! docker ps"
+    contained.agent("build", look)
     run = go(contained, "Cut the range", "--fresh-start")
-    assert (run["outcome"], run["verdict"]["verdict"]) == ("passed", "unchanged")
-    assert "agent build done" in steps(run)
+    assert (run["outcome"], run["verdict"]["verdict"]) == ("passed", "unchanged"), run["reasons"]
+    assert {"agent build done", f"sandbox {'done' if enclosed else 'skipped'}"} <= set(steps(run))
     assert contained.sql("test", 'SELECT count(*) FROM "Transaction"') == [(50,)]
     before = contained.contents("production")
     assert before["public.SKU"][0] == 100
 
-    contained.agent("build", contained.production_psql(PRICES))
-    halted = go(contained, "Look at the prices", code=3)
+    found = checked(contained, "--before")
+    apart = {name: outcome for name, outcome in found.items() if name.startswith("separation/")}
+    assert {"separation/containers", "separation/reach-network", "separation/storage"} <= set(apart)
+    assert set(apart.values()) - {apart.pop("separation/ports")} <= {"holds"}, apart
+    found = checked(contained, "--after")
+    assert (found["after/production-unchanged"], found["after/test-changed"]) == ("holds", "holds"), found
+
+    halted = go(contained, "Look at the prices", command="pre")
+    contained.sql("production", PRICES)
+    halted = contained.json("post", code=3)["run"]
     assert (halted["outcome"], halted["verdict"]["verdict"]) == ("halt", "changed")
     assert contained.contents("production") != before
 
@@ -107,96 +132,37 @@ def test_the_whole_workflow_in_containers(contained: Project, docker: DockerForT
 
 
 def test_the_page_for_projects_that_have_containers(contained: Project, docker: DockerForTests) -> None:
-    """Every command of the page, in its order, with this machine's ports and image."""
-    (contained.config).unlink()
-    for line in blocks("existing-docker-project.md", "sh"):
-        words = line.replace("postgres:18", docker.image).replace("4546", str(contained.ports["production"])).split()
-        if words[0] == "docker":
-            # The tests' own engine has no default network; that is the only difference to the page.
-            docker.run("network", "create", "inventory-net-prod")
-            docker.run("run", "--network", "inventory-net-prod", *words[2:])
-            wait_for(
-                lambda: docker.run("exec", NAMES[0], "pg_isready", "-h", "127.0.0.1", check=False).returncode == 0,
-                "the container that was there before",
-            )
-        elif words[1] == "init":
-            contained.run(*words[1:], "--image", docker.image)
-            text = contained.config.read_text()
-            for environment, port in (("production", 4546), ("test", 2346)):
-                text = text.replace(f"db_port = {port}\n", f"db_port = {contained.ports[environment]}\n")
-                (contained.root / f"compose.{environment}.yaml").unlink()
-            contained.config.write_text(text)
-            assert "nobody agreed" in contained.refused("up", code=7)
-        else:
-            contained.run(*words[1:])
+    """Every block of the page, in its order, with this machine's ports and image."""
+    contained.config.unlink()
+    (contained.root / "compose.production.yaml").unlink(missing_ok=True)
+    path = [str(Path(sys.executable).parent), str(programs().directory), SYSTEM_PATH]
+    contained.environment["PATH"] = ":".join(path)
+    # The tests' own engine has no default network; that is the only difference to the page.
+    docker.run("network", "create", "inventory-net-prod")
+    for language, block in sections("existing-docker-project.md"):
+        if language == "toml":
+            with contained.config.open("a") as file:
+                file.write(f"\n{block}")
+            continue
+        text = block.replace("postgres:17", docker.image).replace("4546", str(contained.ports["production"]))
+        for line in text.splitlines():
+            done = shell(contained, docker, line.replace("docker run", "docker run --network inventory-net-prod"))
+            assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+            if line.startswith("docker run"):
+                wait_for(
+                    lambda: docker.run("exec", NAMES[0], "pg_isready", "-h", "127.0.0.1", check=False).returncode == 0,
+                    "the container that was there",
+                )
+            elif " init " in line:
+                told = f"taken from it: db_port {contained.ports['production']}, volume inventory_data_prod, database"
+                assert told in done.stdout + done.stderr
+                text = contained.config.read_text().replace("2346\n", f"{contained.ports['test']}\n")
+                assert text.count(f'image = "{docker.image}"') == 2, "test has the image that production has"
+                contained.config.write_text(text if bubblewrap.find() else text.replace('"auto"', '"none"'))
+                (contained.root / "compose.test.yaml").unlink()  # made for the page's port
+                assert "nobody agreed" in contained.refused("up", code=7)
     states = {e["environment"]: (e["state"], e["volume"]) for e in contained.json("status")["environments"]}
     assert states["production"] == ("running", "inventory_data_prod")
     assert not (contained.root / "compose.production.yaml").exists()
-
-
-WRITING = (
-    ("up",),
-    ("up", "test", "--accept-new-identity", "--yes"),
-    ("reseed", "--fresh-start"),
-    ("backup", "verify", "--restore"),
-    ("pre", "--fresh-start"),
-    ("run", "do it", "--fresh-start", "--allow-dirty"),
-)
-
-
-def pointed(text: str, **changes: str) -> str:
-    """The settings with other lines under [test]; an empty one takes the line away."""
-    head, _, rest = text.partition("[test]")
-    own, _, others = rest.partition("\n[")
-    lines = [line for line in own.splitlines() if line.split(" =")[0] not in changes]
-    return f"{head}[test]" + "\n".join([*lines, *(f"{k} = {v}" for k, v in changes.items() if v)]) + f"\n[{others}"
-
-
-def test_the_containers_are_apart_and_no_way_leads_test_to_production(
-    contained: Project, docker: DockerForTests
-) -> None:
-    contained.run("up")
-    contained.psql("production", INVENTORY)
-    contained.configure("build")
-    contained.agent("build", f"touch {contained.scripts}/must-not-run")
-    contained.run("backup", "create")
-    contained.run("reseed", "--fresh-start")
-    document = contained.run("check", "--before", "--json", code=1).document
-    apart = {one["name"]: one for one in document["lines"] if one["name"].startswith("separation/")}
-    assert {n: one["outcome"] for n, one in apart.items() if n != "separation/ports"} == dict.fromkeys(
-        set(apart) - {"separation/ports"}, "holds"
-    ), apart
-    assert {"separation/containers", "separation/reach-network", "separation/storage"} <= set(apart)
-    assert len(apart["separation/reach-network"]["evidence"]) >= 4, "the gateway of the test network is tried, too"
-
-    template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-    inside = docker.lines("inspect", "-f", template, "inventory-db-prod")[0]
-    password, port = contained.password("test"), contained.ports["production"]
-    contained.sql(
-        "production",
-        f"CREATE ROLE inventory_test SUPERUSER LOGIN PASSWORD '{password}'",
-        "CREATE DATABASE inventory_test TEMPLATE inventory",
-        "ALTER DATABASE inventory_test SET ringfence.environment = 'test'",
-        "ALTER DATABASE inventory_test SET ringfence.project = 'inventory'",
-        database="postgres",
-    )
-    text, passwords = contained.config.read_text(), contained.pgpass.read_text()
-    server = {"engine": '"server"', "db_port": "", "container": "", "volume": "", "image": ""}
-    url = "postgresql://inventory_test@{}/inventory_test"
-    ways = {
-        "its published port": server | {"url": f'"{url.format(f"127.0.0.1:{port}")}"'},
-        "its published port, by name": server | {"url": f'"{url.format(f"localhost:{port}")}"'},
-        "its address on its own network": server | {"url": f'"{url.format(f"{inside}:5432")}"'},
-        "its container": {"container": '"inventory-db-prod"', "volume": '"inventory_data_prod"'},
-    }
-    before, databases = contained.contents("production"), contained.databases("production")
-    for name, changes in ways.items():
-        contained.config.write_text(pointed(text, **changes))
-        hosts = (f"127.0.0.1:{port}", f"localhost:{port}", f"{inside}:5432")
-        contained.pgpass.write_text(passwords + "".join(f"{h}:*:inventory_test:{password}\n" for h in hosts))
-        for words in WRITING:
-            assert len(contained.refused(*words, code=7)) > 40, (name, words)
-        assert contained.databases("production") == databases and contained.contents("production") == before, name
-    contained.config.write_text(text)
-    contained.pgpass.write_text(passwords)
-    assert not (contained.scripts / "must-not-run").exists()
+    assert contained.json("runs")["runs"][0]["outcome"] == "passed"
+    assert "notes.txt" in contained.files_of("HEAD")

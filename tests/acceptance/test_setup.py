@@ -27,8 +27,8 @@ ENVIRONMENT_KEYS = {
 
 def test_init_writes_the_numbers_of_the_strategy(empty):
     document = empty.json("init")
-    assert document.keys() == {"schema", "root", "written", "kept", "tests"}
-    assert document["written"][:2] == ["ringfence.toml", ".gitignore"] and document["kept"] == []
+    assert document.keys() == {"schema", "root", "written", "kept", "adopted", "tests"}
+    assert document["written"][:2] == ["ringfence.toml", ".gitignore"] and document["kept"] == document["adopted"] == []
     settings = toml(empty)
     assert settings["project"] == "inventory"
     assert settings["production"] == {

@@ -26,11 +26,18 @@ _SCRIPTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where an environment's server runs: its engine, and the image or the url that the engine needs."""
+    """Where an environment's server runs: its engine, and the image or the url that the engine needs.
+
+    The rest is of a container that is there already, where it differs from what the project's name leads to.
+    """
 
     engine: str = "embedded"
     image: str = DEFAULT_IMAGE
     url: str | None = None
+    container: str | None = None
+    volume: str | None = None
+    port: int | None = None
+    database: str | None = None
 
 
 def initial_config(
@@ -140,7 +147,7 @@ def _production(names: ProjectNames, place: Place, url: ServerAddress | None) ->
         f'engine = "{place.engine}"{" " * (22 - len(place.engine))}# embedded | docker | server',
         f"web_port = {Production().web_port}",
         *where,
-        *([] if url and url.database else [f'database = "{names.database}"']),
+        *([] if url and url.database else [f"database = {json.dumps(place.database or names.database)}"]),
         *([] if url and url.user else [f'admin_role = "{names.admin_role}"   # migrations and restores']),
         f'app_role = "{names.app_role}"       # the running application: no DELETE',
     ]
@@ -164,8 +171,9 @@ def _where(place: Place, url: ServerAddress | None, port: int, container: str, v
     if url is not None:
         # As TOML writes it; a url holds no control characters that would have to be escaped otherwise.
         return [f"url = {json.dumps(place.url)}   # the password: pgpass file of the project"]
+    container, volume = place.container or container, place.volume or volume
     docker = [f'container = "{container}"', f'volume = "{volume}"', f'image = "{place.image}"']
-    return [f"db_port = {port}", *(docker if place.engine == "docker" else [])]
+    return [f"db_port = {place.port or port}", *(docker if place.engine == "docker" else [])]
 
 
 def _backup(project: str) -> str:

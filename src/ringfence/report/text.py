@@ -19,6 +19,7 @@ from ringfence.config.model import Verify
 from ringfence.engines.model import EngineStatus
 from ringfence.integrity.model import TableComparison
 from ringfence.lint.offers import Offer
+from ringfence.postgres.target import find_password
 from ringfence.redact import one_line, quote_ident
 from ringfence.wording import counted
 from ringfence.workflow.backup import Created
@@ -71,8 +72,12 @@ def connecting(project: Project) -> RenderableType:
     application = f"-U {project.settings.production.app_role} {production.database}"
     program = "psql" if shutil.which("psql") or not project.programs else str(project.programs[0].path("psql"))
     psql = f"PGPASSFILE={project.paths.pgpass} {program}"
+    app = project.settings.production.app_role
+    known = find_password(project.paths.pgpass, host=production.host, port=production.port, user=app)
     lines = (
-        f"the application connects with: {psql} -h {production.host} -p {production.port} {application}",
+        f"the application connects with: {psql} -h {production.host} -p {production.port} {application}"
+        if known is not None
+        else f"the application connects as before: the password of {one_line(app)} is not known here, nor changed",
         f"tests connect with: {psql} -h {test.host} -p {test.port} -U {test.user} {test.database}",
     )
     return Group(*(Text(line, style="dim") for line in lines))
@@ -82,7 +87,11 @@ def initialised(result: Written) -> RenderableType:
     """What ``init`` wrote, and what comes next."""
     lines: list[RenderableType] = [Text(f"written: {name}") for name in result.written]
     lines += [Text(f"kept as it is: {name}", style="yellow") for name in result.kept]
-    lines.append(Text("Next: 'ringfence up' starts both databases; load your data into production; then name your"))
+    lines += [Text(note) for note in result.adopted]
+    if result.adopted:
+        lines.append(Text("Next: look at ringfence.toml; 'ringfence up' shows what it found and asks; then name your"))
+    else:
+        lines.append(Text("Next: 'ringfence up' starts both databases; load your data into production; then name your"))
     lines.append(Text("agents under [[workflow.agents]] in ringfence.toml, commit, and 'ringfence run \"the task\"'."))
     return Group(*lines)
 

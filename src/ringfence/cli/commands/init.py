@@ -14,6 +14,7 @@ from ringfence.cli.options import Json, exits
 from ringfence.config.load import FILE_NAME, load
 from ringfence.config.names import DEFAULT_IMAGE
 from ringfence.config.template import Place
+from ringfence.errors import UsageError
 from ringfence.report import text
 from ringfence.report.schema import SCHEMA
 from ringfence.workflow import guard, instructions, setup_tests
@@ -31,8 +32,11 @@ def init(
         str, typer.Option("--project", metavar="NAME", help="Databases, roles and backups are named after it.")
     ] = "inventory",
     engine: Annotated[
-        str, typer.Option("--engine", metavar="E", help="Where production's server runs: embedded, docker or server.")
-    ] = "embedded",
+        str | None,
+        typer.Option(
+            "--engine", metavar="E", help="Where production's server runs: embedded (else), docker or server."
+        ),
+    ] = None,
     test_engine: Annotated[
         str | None, typer.Option("--test-engine", metavar="E", help="Where test's runs; else as production's.")
     ] = None,
@@ -41,6 +45,10 @@ def init(
     ] = None,
     test_url: Annotated[
         str | None, typer.Option("--test-url", metavar="URL", help="The same for a test server that exists already.")
+    ] = None,
+    container: Annotated[
+        str | None,
+        typer.Option("--container", metavar="NAME", help="Production's container that is there, for engine docker."),
     ] = None,
     image: Annotated[
         str, typer.Option("--image", metavar="IMAGE", help="The PostgreSQL image, for engine docker.")
@@ -64,8 +72,8 @@ def init(
     Agents that are in use here get the database-safety section in their instructions, and the guard among their hooks.
 
     The file works at once: 'ringfence up' starts both databases. With '--engine docker' there are compose files, too;
-    containers that exist already under the names in ringfence.toml are adopted. With '--engine server --url …'
-    production is a server that exists; test is then embedded, unless you say otherwise.
+    of a production container that is there, port, volume and database go into ringfence.toml. With '--engine server
+    --url …' production is a server that exists; test is then embedded, unless you say otherwise.
 
     Where Playwright, Cypress, pytest or Jest are configured here and could run on something else than the test
     environment, what is missing is shown as a diff.
@@ -74,6 +82,9 @@ def init(
     if apply_tests and not force and (Path.cwd() / FILE_NAME).exists():
         console.result({"schema": SCHEMA, "root": str(Path.cwd()), "tests": _tests(console, apply=True)})
         return
+    if container is not None and engine not in (None, "docker"):
+        raise UsageError(f'a container belongs to engine "docker", not to "{engine}"')
+    engine = engine or ("docker" if container is not None else "embedded")
     asked = [one.value for one in agent or ()]
     of_test = test_engine or ("server" if test_url else "embedded" if engine == "server" else engine)
     result = work.initialise(
@@ -83,6 +94,7 @@ def init(
         test=Place(engine=of_test, image=image, url=test_url),
         force=force,
         agents=asked,  # type: ignore[arg-type]  # the values are those of the literal
+        container=container,
     )
     if instructions.agents_in_use(load(None, start=Path.cwd()), asked):  # type: ignore[arg-type]
         # Without its policy, the guard that was just put among the hooks would refuse everything.
@@ -94,6 +106,7 @@ def init(
             "root": str(result.root),
             "written": list(result.written),
             "kept": list(result.kept),
+            "adopted": list(result.adopted),
             "tests": _tests(console, apply=apply_tests),
         }
     )
