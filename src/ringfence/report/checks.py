@@ -39,7 +39,7 @@ def text(result: Checked) -> RenderableType:
         parts.append(Text("Besides", style="bold"))
         parts += [_line(line) for line in rest]
     if result.findings:
-        parts += [Text(""), findings.text(result.findings)]
+        parts += [Text(""), findings.grouped(result.findings)]
     wrong = [line for line in result.lines if line.outcome in ("fails", "unknown")]
     parts.append(Text(""))
     if result.passed:

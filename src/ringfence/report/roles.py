@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -19,8 +18,6 @@ from ringfence.roles.prove import Tried
 from ringfence.wording import counted
 from ringfence.workflow.roles import Proven
 
-_SHOWN_WHOLE = 2
-
 
 def audit_document(result: Audited) -> dict[str, Any]:
     """``roles audit``: the findings, and what was asked."""
@@ -29,13 +26,7 @@ def audit_document(result: Audited) -> dict[str, Any]:
 
 def audited(result: Audited) -> RenderableType:
     """The findings, worst first; where a rule found much, the first ones whole and the others by name."""
-    parts: list[RenderableType] = []
-    for _, alike in groupby(by_severity(result.findings), key=lambda f: (f.severity, f.rule)):
-        group = list(alike)
-        parts.append(findings.text(group[:_SHOWN_WHOLE]))
-        rest = [one_line(f.object) for f in group[_SHOWN_WHOLE:]]
-        if rest:
-            parts.append(Text(f"          and for: {', '.join(rest)}", style="dim"))
+    parts: list[RenderableType] = [findings.grouped(result.findings)]
     parts.append(Text(_conclusion(result), style="bold red" if result.critical else "bold"))
     return Group(*parts)
 

@@ -59,7 +59,10 @@ def recent_backup(project: Project, now: dt.datetime | None = None) -> Iterable[
     newest = sound[0].manifest
     age = (now or clock.utc_now()) - newest.created_at
     size = files.bytes_text(newest.size_bytes)
-    seen = (f"{newest.id}: {clock.seconds_text(age.total_seconds())} old, {size}, {len(sound)} sound backups", *damaged)
+    seen = (
+        f"{newest.id}: {clock.seconds_text(age.total_seconds())} old, {size}, {counted(len(sound), 'sound backup')}",
+        *damaged,
+    )
     if age > dt.timedelta(hours=RECENT_H):
         message = f"the newest backup is {clock.seconds_text(age.total_seconds())} old"
         yield checklist.fails(name, text, message, severity="medium", about=newest.id, fix=fix, evidence=seen)

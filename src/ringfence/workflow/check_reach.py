@@ -6,6 +6,7 @@ connections. So both are tried, as that superuser: a sandbox around an agent say
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from importlib import resources
@@ -60,7 +61,7 @@ def _network(by_server: Mapping[Door, str | None], said: Mapping[str, str] | str
     seen, opened, untried = [], [], False
     for number, (door, words) in enumerate(by_server.items()):
         program = said if isinstance(said, str) else said.get(f"tcp{number}", "said nothing")
-        seen.append(f"{_address(door)}: server: {one_line(words or 'could not try')}; program: {program}")
+        seen.append(f"{_address(door)}: server: {_reason(words) if words else 'could not try'}; program: {program}")
         if _is_open(words) or program == "open":
             opened.append(_address(door))
         untried = untried or (words is None and program != "closed")
@@ -108,9 +109,19 @@ def _processes(pid: int, said: Mapping[str, str] | str, kept: str, fix: str) -> 
     return checklist.holds(name, text, *seen)
 
 
+_AROUND = re.compile(
+    r"^(?:subscription \S+ )?could not connect to the publisher: (?:connection to server at .*?, port \d+ failed: )?"
+)
+
+
 def _is_open(words: str | None) -> bool:
     """Whether a connection was opened, whatever became of it: a server that says "not now" was reached, too."""
     return words is not None and (is_answer(words) or "FATAL" in words or "closed the connection" in words)
+
+
+def _reason(words: str) -> str:
+    """Why nothing was opened, without what surrounds it: the address stands there already."""
+    return one_line(_AROUND.sub("", words).split("\n")[0])
 
 
 def _address(door: Door) -> str:

@@ -39,12 +39,15 @@ def servers(project: Project) -> Iterable[Line]:
 
 
 def ports(project: Project) -> Iterable[Line]:
-    """The ports of the settings, and those that the servers really listen on."""
+    """The ports of the settings, and those that the servers listen on: two machines may have the same one."""
     web = {"production": project.settings.production.web_port, "test": project.settings.test.web_port}
+    evidence = {name: project.engine(name).evidence() for name in BOTH}
+    hosts = [{at.host for at in evidence[name].listens} for name in BOTH]
+    two_machines = any(evidence[name].machine is None for name in BOTH) and not hosts[0] & hosts[1]
     numbers = {}
     for name in BOTH:
-        listens = [at.port for at in project.engine(name).evidence().listens]
-        numbers[name] = [web[name], project.engine(name).target().port, *listens]
+        of_server = [project.engine(name).target().port, *(at.port for at in evidence[name].listens)]
+        numbers[name] = [web[name], *([] if two_machines else of_server)]
     yield checklist.ports(numbers["production"], numbers["test"])
 
 

@@ -14,12 +14,12 @@ from ringfence.workflow.project import Project, open_project
 HOST = "db-test.example"
 
 
-def project(base: Path, test: str, *, production: str = "", sandbox: str = "auto") -> Project:
-    """Two servers that exist; the words are the parameters of their urls."""
+def project(base: Path, test: str, *, production: str = "", sandbox: str = "auto", host: str = "db.example") -> Project:
+    """Two servers that exist; the words are the parameters of their urls. ``host`` is production's."""
     root = base / "tree"
     root.mkdir(exist_ok=True)
     urls = {
-        "production": f"postgresql://adm@db.example/shop{production}",
+        "production": f"postgresql://adm@{host}/shop{production}",
         "test": f"postgresql://t@{HOST}/shop_t{test}",
     }
     sections = "".join(f'[{name}]\nengine = "server"\nurl = "{url}"\n' for name, url in urls.items())
