@@ -10,9 +10,10 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 from psycopg import sql
-from tests.postgres.workflow.stage import Stage
+from tests.postgres.workflow.stage import MAJORS, Stage, World
 
 from ringfence import clock
+from ringfence.engines.model import EnvironmentName
 from ringfence.errors import IdentityError
 from ringfence.findings import Finding
 from ringfence.postgres.connection import connect
@@ -31,12 +32,17 @@ SAMPLE = (
 )
 
 
-@pytest.fixture
-def seeded(stage: Stage) -> Stage:
-    stage.run("production", *SAMPLE)
-    create_backup(stage.project, issue=None, progress=stage.progress)
-    reseed(stage.project, None, fresh_start=True, progress=stage.progress)
-    return stage
+PUT_BACK = "UPDATE public.item SET words = md5('1') WHERE id = 1"
+
+
+@pytest.fixture(scope="module")
+def seeded(world: World) -> Iterator[Stage]:
+    """A project that was used; every test puts back what it changed."""
+    with world.stage(MAJORS[0], MAJORS[0]) as stage:
+        stage.run("production", *SAMPLE)
+        create_backup(stage.project, issue=None, progress=stage.progress)
+        reseed(stage.project, None, fresh_start=True, progress=stage.progress)
+        yield stage
 
 
 def looked(stage: Stage, *moments: check.Moment, fix: bool = False) -> Checked:
@@ -52,12 +58,14 @@ def rules(result: Checked) -> set[str]:
 
 
 @contextlib.contextmanager
-def statement(stage: Stage, environment: str, do: str, undo: str, database: str = "postgres") -> Iterator[None]:
-    stage.run(environment, do, database=database)  # type: ignore[arg-type]
+def statement(
+    stage: Stage, environment: EnvironmentName, do: str, *undo: str, database: str | None = None
+) -> Iterator[None]:
+    stage.run(environment, do, database=database)
     try:
         yield
     finally:
-        stage.run(environment, undo, database=database)  # type: ignore[arg-type]
+        stage.run(environment, *undo, database=database)
 
 
 def test_every_line_of_a_whole_project(seeded: Stage) -> None:
@@ -114,21 +122,21 @@ def test_what_is_tried_from_inside_of_a_server_works_where_nothing_keeps_it_in(s
 
 
 def test_what_agents_changed_is_named(seeded: Stage) -> None:
-    seeded.run("test", "UPDATE public.item SET words = 'agent' WHERE id = 1")
-    line = lines(looked(seeded, "after"))["after/test-changed"]
+    with statement(seeded, "test", "UPDATE public.item SET words = 'agent' WHERE id = 1", PUT_BACK):
+        line = lines(looked(seeded, "after"))["after/test-changed"]
     assert line.outcome == "holds" and "1 table differs" in line.evidence[0] and "item" in line.evidence[0]
 
 
 def test_a_changed_production_is_critical(seeded: Stage) -> None:
-    seeded.run("production", "UPDATE public.item SET words = 'x' WHERE id = 1")
-    result = looked(seeded, "after")
+    with statement(seeded, "production", "UPDATE public.item SET words = 'x' WHERE id = 1", PUT_BACK):
+        result = looked(seeded, "after")
     assert not result.passed
     assert [f.severity for f in result.findings if f.rule == "after/production-unchanged"] == ["critical"]
 
 
 def test_a_wiped_test_database(seeded: Stage) -> None:
-    seeded.run("test", "DROP TABLE public.item")
-    assert "before/test-has-tables" in rules(looked(seeded, "before"))
+    with statement(seeded, "test", "DROP TABLE public.item", *SAMPLE):
+        assert "before/test-has-tables" in rules(looked(seeded, "before"))
 
 
 def test_a_backup_that_is_old_or_of_tomorrow(seeded: Stage) -> None:
@@ -143,19 +151,27 @@ def test_one_password_for_both(seeded: Stage) -> None:
     test = seeded.test
     password = find_password(test.passfile, host=test.host, port=test.port, user=test.user)
     assert password
-    role = sql.Identifier(seeded.project.settings.production.app_role)
+    role = seeded.project.settings.production.app_role
+    change = sql.SQL("ALTER ROLE {} PASSWORD {}")
     with psycopg.connect(seeded.production.conninfo(), autocommit=True) as connection:
-        connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, sql.Literal(password)))
-    result = looked(seeded, "before")
-    finding = next(f for f in result.findings if f.rule == "separation/login")
-    assert finding.severity == "critical" and "with test's password" in finding.message
-    with pytest.raises(IdentityError, match="lets in"):
-        check.require_separation(seeded.project, progress=seeded.progress)
+        own = connection.execute("SELECT rolpassword FROM pg_authid WHERE rolname = %s", (role,)).fetchone()
+        assert own is not None
+        connection.execute(change.format(sql.Identifier(role), sql.Literal(password)))
+        try:
+            result = looked(seeded, "before")
+            finding = next(f for f in result.findings if f.rule == "separation/login")
+            assert finding.severity == "critical" and "with test's password" in finding.message
+            with pytest.raises(IdentityError, match="lets in"):
+                check.require_separation(seeded.project, progress=seeded.progress)
+        finally:
+            connection.execute(change.format(sql.Identifier(role), sql.Literal(own[0])))
 
 
 def test_what_leads_out_of_the_test_database(seeded: Stage) -> None:
-    seeded.run("test", "CREATE FOREIGN DATA WRAPPER w", 'CREATE SERVER "elsewhere\n" FOREIGN DATA WRAPPER w')
-    finding = next(f for f in looked(seeded, "before").findings if f.rule == "separation/foreign")
+    seeded.run("test", "CREATE FOREIGN DATA WRAPPER w")
+    make = 'CREATE SERVER "elsewhere\n" FOREIGN DATA WRAPPER w'
+    with statement(seeded, "test", make, "DROP FOREIGN DATA WRAPPER w CASCADE"):
+        finding = next(f for f in looked(seeded, "before").findings if f.rule == "separation/foreign")
     assert "foreign server elsewhere\\n" in finding.message
 
 
@@ -170,8 +186,14 @@ def test_a_stamp_that_is_gone(seeded: Stage) -> None:
 
 
 def test_a_production_that_does_not_answer_is_unknown_and_never_a_pass(seeded: Stage) -> None:
-    port = seeded.project.settings.production.db_port
-    result = looked(seeded.reopened(**{f"db_port = {port}": "db_port = 9"}))
+    port, path = seeded.project.settings.production.db_port, seeded.project.settings.found_at
+    whole = path.read_text()
+    try:
+        silent = seeded.reopened(**{f"db_port = {port}": "db_port = 9"})
+        other = seeded.reopened(**{"db_port = 9": "db_port = 10"})
+    finally:
+        path.write_text(whole)
+    result = looked(silent)
     found = {n: line.outcome for n, line in lines(result).items()}
     for name in (
         "separation/servers",
@@ -181,7 +203,7 @@ def test_a_production_that_does_not_answer_is_unknown_and_never_a_pass(seeded: S
     ):
         assert found[name] == "unknown", name
     assert found["before/production-running"] == "fails" and not result.passed
-    check.require_separation(seeded.reopened(**{"db_port = 9": "db_port = 10"}).project, progress=seeded.progress)
+    check.require_separation(other.project, progress=seeded.progress)
 
 
 def test_files_that_others_can_read_are_closed(seeded: Stage) -> None:

@@ -20,7 +20,9 @@ from tests.dockerd import DockerForTests
 from tests.postgres.workflow import tables
 from tests.postgres.workflow.refusals import (
     AGENT,
+    ON_PRODUCTION,
     ON_TEST,
+    RESTORE,
     all_refuse,
     everything,
     prepare_the_worst,
@@ -244,11 +246,13 @@ def test_a_copy_of_the_volume_is_not_production(
         contained.project.paths.pgpass.write_text("\n".join([*passwords, *(a for a in again if role in a)]) + "\n")
     try:
         with settings(contained, as_production):
-            told = all_refuse(contained, capsys, monkeypatch, tables.ON_PRODUCTION_AND_RESTORE, looks=False)
+            told = all_refuse(
+                contained, capsys, monkeypatch, (ON_PRODUCTION[0], ON_PRODUCTION[1], *RESTORE), looks=False
+            )
             assert "on record: it is a copy of the files, or they were moved" in told, told
         with settings(contained, as_test):
             let_in(contained, Door(host="127.0.0.1", port=port))
-            assert COPY in all_refuse(contained, capsys, monkeypatch, ON_TEST, looks=False)
+            assert COPY in all_refuse(contained, capsys, monkeypatch, (ON_TEST[0], ON_TEST[2]), looks=False)
         assert everything(contained) == before
     finally:
         docker.run("rm", "-f", name, check=False)
