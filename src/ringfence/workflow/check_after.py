@@ -87,7 +87,7 @@ def rotation_kept(project: Project) -> Iterable[Line]:
     entries = project.store.entries()
     decided = rotate(entries, keep=keep, needed=backup.needed_baselines(project))
     sound = [e for e in entries if e.problem is None]
-    seen = [f"{len(sound)} sound backups", *(f"{one_line(k.id)}: {one_line(k.reason)}" for k in decided.kept)]
+    seen = [counted(len(sound), "sound backup"), *(f"{one_line(k.id)}: {one_line(k.reason)}" for k in decided.kept)]
     seen += [f"no backup, left alone: {one_line(f)}" for f in project.store.foreign()]
     if not decided.remove:
         yield checklist.holds(name, text, *seen)
