@@ -16,12 +16,13 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.bench import formats, guard, restores, since
+from tests.bench import formats, guard, live, restores, since
 
 from ringfence.config import template
 from ringfence.engines import ports
 from ringfence.integrity import fingerprint, observe
 from ringfence.integrity.expression import digest_query
+from ringfence.integrity.fingerprint import Load
 from ringfence.postgres import programs
 from ringfence.postgres.connection import connect
 from ringfence.workflow import environments
@@ -69,7 +70,7 @@ def main(scripts: Sequence[str] | None = None, work: Callable[[Project], None] |
     place.chmod(0o711)
     os.environ |= {f"XDG_{n}_HOME": str(place / n.lower()) for n in ("CONFIG", "STATE", "DATA")}
     try:
-        project = stage(place, scripts or (NARROW, WIDE))
+        project = stage(place, (NARROW, WIDE) if scripts is None else scripts)
         try:
             (work or measure)(project)
         finally:
@@ -112,6 +113,7 @@ def measure(project: Project) -> None:
         fingerprint_beside_text(project, table)
     diff_beside_fingerprint(project)
     since.verify_beside_fingerprint(project)
+    live.cost_of_live(project)
     guard.measure()
     formats.cost_of_formats(project, RUNS)
 
@@ -142,7 +144,9 @@ def fingerprint_beside_text(project: Project, table: str) -> None:
             return lambda: session.execute(query).fetchone()  # type: ignore[call-overload]
 
         def split(workers: int) -> Callable[[], object]:
-            return lambda: fingerprint.digest_tables(target, [found], seeds, snapshot=snapshot.name, workers=workers)
+            return lambda: fingerprint.digest_whole(
+                target, [found], seeds, snapshot=snapshot.name, load=Load(workers=workers)
+            )
 
         text = run(f"SELECT pg_catalog.sum(pg_catalog.length((t.*)::text)) FROM {name} AS t")
         rows = ROWS if table == "accounts" else ROWS // 5

@@ -99,7 +99,9 @@ def _whole(project: Project, before: Observation, *, workers: int) -> list[float
     with observe.open_snapshot(target) as snapshot:
         chosen = [t for t in snapshot.tables if t.name.name == "accounts"]
         return timed(
-            lambda: fingerprint.digest_tables(target, chosen, before.seeds, snapshot=snapshot.name, workers=workers)
+            lambda: fingerprint.digest_whole(
+                target, chosen, before.seeds, snapshot=snapshot.name, load=Load(workers=workers)
+            )
         )
 
 

@@ -22,7 +22,7 @@ from psycopg import sql
 from ringfence import clock
 from ringfence.integrity import ranges
 from ringfence.integrity.expression import BlockRange, Column, digest_query, ranges_query
-from ringfence.integrity.model import Seeds, Sums, TableBody, TableDigest, TableName, TableRanges
+from ringfence.integrity.model import Seeds, Sums, TableBody, TableName, TableRanges
 from ringfence.postgres import queries
 from ringfence.postgres.connection import Connection, QueryError, connect, error_text
 from ringfence.postgres.target import Target
@@ -128,20 +128,6 @@ def lock_tables(connection: Connection, tables: Sequence[Table]) -> None:
             sql.SQL("ONLY {}").format(sql.Identifier(t.name.schema, t.name.name)) for t in tables[start : start + 200]
         )
         connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(names))
-
-
-def digest_tables(
-    target: Target,
-    tables: Sequence[Table],
-    seeds: Seeds,
-    *,
-    snapshot: str,
-    workers: int,
-    on_digest: OnDigest | None = None,
-) -> tuple[TableDigest, ...]:
-    """The digest of every table in ``tables``, in the given order; as `digest_ranges`."""
-    whole = digest_whole(target, tables, seeds, snapshot=snapshot, load=Load(workers=workers), on_digest=on_digest)
-    return tuple(ranges.table_digest(r.table, ranges.add(r.digests)) for r in whole)
 
 
 def digest_whole(

@@ -275,16 +275,6 @@ class RowComparison:
                 raise
 
 
-def row_changes(before: Side, after: Side, seeds: Seeds) -> RowChanges | None:
-    """Count what happened to the rows from ``before`` to ``after``.
-
-    None where the columns themselves differ: then a row here has no counterpart there. Raises QueryError.
-    """
-    if common_columns(before.table, after.table)[1]:
-        return None
-    return RowComparison(before, after, seeds).counts()
-
-
 def common_columns(before: Table, after: Table) -> tuple[tuple[Column, ...], ColumnChanges]:
     """The columns that hold the same kind of values on both sides, as ``before`` has them, and all others by name."""
     old, new = ({c.name: c for c in t.columns} for t in (before, after))

@@ -38,10 +38,6 @@ class Identity:
     in_recovery: bool
     superuser: bool
 
-    def same_database(self, other: Identity) -> bool:
-        """Whether both are the same database of the same cluster, or of a file-level copy of it."""
-        return (self.system_identifier, self.database_oid) == (other.system_identifier, other.database_oid)
-
     def describe(self) -> str:
         """``system 7423…, database "x" (oid 16384), PostgreSQL 18.4``"""
         return (

@@ -588,7 +588,7 @@ def test_a_file_level_copy_is_told_apart(place: Place, pristine: EmbeddedEngine)
         list(pool.map(lambda e: e.start(), (one, other)))
     with connect(one.target()) as production, connect(other.target()) as test:
         assert read_identity(production).system_identifier == read_identity(test).system_identifier
-        assert read_identity(production).same_database(read_identity(test))
+        assert read_identity(production).database_oid == read_identity(test).database_oid
         assert not share_locks(production, test)
         with pytest.raises(IdentityError, match="the test server is a file-level copy of production") as caught:
             require_apart(production, test)

@@ -10,9 +10,9 @@ import pytest
 from psycopg import sql
 from tests.postgres.conftest import Server
 
-from ringfence.integrity import fingerprint
+from ringfence.integrity import fingerprint, ranges
 from ringfence.integrity.expression import digest_query, row_hashes, rows_of
-from ringfence.integrity.fingerprint import Table, digest_tables, lock_tables, read_tables
+from ringfence.integrity.fingerprint import Load, Table, digest_whole, lock_tables, read_tables
 from ringfence.integrity.model import Seeds, TableDigest, TableName
 from ringfence.postgres.connection import Connection, QueryError, connect
 from ringfence.postgres.target import Target
@@ -119,7 +119,8 @@ def digests(target: Target, tables: Sequence[Table], *, workers: int = 2) -> tup
         lock_tables(session, tables)
         row = session.execute("SELECT pg_catalog.pg_export_snapshot()").fetchone()
         assert row is not None
-        return digest_tables(target, tables, SEEDS, snapshot=row[0], workers=workers)
+        whole = digest_whole(target, tables, SEEDS, snapshot=row[0], load=Load(workers=workers))
+        return tuple(ranges.table_digest(r.table, ranges.add(r.digests)) for r in whole)
 
 
 def row_digest(connection: Connection, table: Table) -> tuple[int, int, int]:

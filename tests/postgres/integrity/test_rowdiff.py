@@ -10,7 +10,7 @@ from tests.postgres.conftest import Server
 from ringfence.integrity import rowdiff
 from ringfence.integrity.fingerprint import read_tables
 from ringfence.integrity.model import RowChanges, Seeds
-from ringfence.integrity.rowdiff import Side, row_changes
+from ringfence.integrity.rowdiff import RowComparison, Side, common_columns
 from ringfence.postgres.connection import Connection, connect
 
 pytestmark = pytest.mark.postgres
@@ -39,7 +39,9 @@ class Pair:
 
     def changes(self) -> RowChanges | None:
         sides = [Side(connection=c, table=read_tables(c)[0]) for c in (self.before, self.after)]
-        return row_changes(sides[0], sides[1], SEEDS)
+        if common_columns(sides[0].table, sides[1].table)[1]:
+            return None
+        return RowComparison(sides[0], sides[1], SEEDS).counts()
 
 
 @pytest.fixture
