@@ -33,11 +33,6 @@ def size_bytes(connection: Connection, database: str) -> int:
     return int(one_value(connection, sql.SQL("SELECT pg_catalog.pg_database_size(%s::pg_catalog.name)"), (database,)))
 
 
-def close_to_others(connection: Connection, database: str) -> None:
-    """Let only superusers into a database from now on: one that is kept to be looked at is not to be worked in."""
-    connection.execute(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT 0").format(sql.Identifier(database)))
-
-
 def beside(database: str, purpose: str) -> str:
     """A name for a database that belongs to another: ``inventory_test_reference``; never longer than PostgreSQL's 63
     bytes, and still its own for long names, because a digest takes the place of what is cut off."""

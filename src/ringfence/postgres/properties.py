@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from ringfence.postgres import queries
 from ringfence.postgres.connection import Connection
 
 _PRIVILEGES = {"CONNECT": sql.SQL("CONNECT"), "CREATE": sql.SQL("CREATE"), "TEMPORARY": sql.SQL("TEMPORARY")}
@@ -77,6 +78,21 @@ def apply(connection: Connection, database: str, wanted: Properties) -> None:
             _set(connection, name, setting)
         if wanted.comment is not None:
             connection.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, sql.Literal(wanted.comment)))
+
+
+def strip(connection: Connection, database: str) -> None:
+    """Take every right on a database from all but its owner, and every role's settings in it, and let only superusers
+    in: one that is kept to be looked at is not to be worked in. Its own settings, the stamp among them, stay."""
+    name = sql.Identifier(database)
+    connection.execute(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT 0").format(name))
+    holders = connection.execute(queries.load("ringfence.postgres", "database_holders"), {"database": database})
+    for kind, role in holders.fetchall():
+        who = sql.Identifier(role) if role else sql.SQL("PUBLIC")
+        if kind == "setting":
+            connection.execute(sql.SQL("ALTER ROLE {} IN DATABASE {} RESET ALL").format(who, name))
+        else:
+            # CASCADE: what was passed on goes with the right to pass it on.
+            connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM {} CASCADE").format(name, who))
 
 
 def _grantable_first(grants: Iterable[Grant], owner: str) -> list[Grant]:

@@ -11,7 +11,7 @@ from ringfence.errors import EmptyTestDatabaseError, RestoreError
 from ringfence.integrity.model import Observation
 from ringfence.postgres import databases, identity, queries
 from ringfence.postgres.connection import ConnectError, Connection, QueryError, connect, one_value
-from ringfence.workflow import rebuild, reference, testserver
+from ringfence.workflow import obstacles, rebuild, reference, testserver
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
 
@@ -88,6 +88,7 @@ def _require_tables(project: Project, admin: Connection, fresh_start: bool) -> N
 def _replace(project: Project, admin: Connection, entry: Entry, before: Observation, progress: Progress) -> bool:
     """Copy the reference, prove the copy, swap it in. True when a reference that stood already could be used."""
     database = project.database("test")
+    obstacles.require_none(admin, database, is_dropped=True)
     for purpose in _LEFTOVERS:
         testserver.drop_own(admin, project, purpose)
     source = reference.find(project, admin, entry)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
 
 from ringfence import clock, files
 from ringfence.backup.model import Entry
@@ -25,7 +24,7 @@ from ringfence.journal.log import Journal
 from ringfence.postgres import databases, identity, properties, queries
 from ringfence.postgres.connection import ConnectError, Connection, QueryError, connect
 from ringfence.redact import one_line
-from ringfence.workflow import backup, known, mirror, proven, rebuild, roles, testserver
+from ringfence.workflow import backup, known, mirror, obstacles, proven, rebuild, roles, testserver
 from ringfence.workflow.production_roles import make_missing_roles
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
@@ -165,7 +164,7 @@ class _Restore:
                 f"a run holds production: {one_line(application)}, server process {pid}",
                 hint="end that run first; its next step would meet another database",
             )
-        self._require_no_prepared(admin)
+        self.notes += obstacles.require_none(admin, self.database)
         rebuild.require_version(admin, self.before, server="production")
         self._require_space(here.data_directory)
 
@@ -204,17 +203,6 @@ class _Restore:
                 identity.require_apart(admin, other)
         except ConnectError:
             return  # what does not answer is not the server that does
-
-    def _require_no_prepared(self, admin: Connection) -> None:
-        query = queries.load("ringfence.workflow", "prepared_transactions")
-        rows = admin.execute(query, {"database": self.database}).fetchall()
-        if rows:
-            told = ", ".join(f"{one_line(gid)!r} of role {one_line(owner)}" for gid, owner in rows[:5])
-            statement = sql.SQL("ROLLBACK PREPARED {}").format(sql.Literal(rows[0][0])).as_string()
-            raise RestoreError(
-                f"prepared transactions hold {self.database}, so it cannot be put aside: {told}",
-                hint=f"decide about each in {self.database}, for example: {one_line(statement)}",
-            )
 
     def _require_space(self, data_directory: str | None) -> None:
         manifest, _ = rebuild.manifest_of(self.entry)
@@ -272,30 +260,40 @@ class _Restore:
 
     def _replace(self, *, accept_roles: bool) -> str | None:
         with self._admin() as admin:
-            with self.journal.step("restore beside") as step:
-                testserver.drop_own(admin, self.project, "restoring")
-                crashpoint("restore.before_create")
-                self.roles_made = make_missing_roles(admin, self.before.state)
-                for role in self.roles_made:
-                    self.notes.append(f"role {one_line(role)} was missing; it was made without login and password")
-                fresh = rebuild.make_beside(
-                    self.project,
-                    admin,
-                    self.entry,
-                    environment="production",
-                    purpose="restoring",
-                    progress=self.progress,
-                )
-                step.note(f"{fresh} equals {self.entry.id}, row for row")
-            with self.journal.step("rights and settings"):
-                self._apply_properties(admin, fresh)
-            with self.journal.step("roles") as step:
-                step.note(self._audit_roles(fresh, accept=accept_roles))
-            with self.journal.step("swap") as step:
-                damaged = self._swap(admin, fresh)
-                step.note(f"{self.database} is the restored database now; the damaged one is {damaged or 'not there'}")
-            backup.record_proof(self.project, self.entry, by="restore")
+            try:
+                damaged = self._make_and_swap(admin, accept_roles=accept_roles)
+            except BaseException:
+                # Until the swap it carries the stamp of what is being made; nobody needs half a copy of production.
+                with contextlib.suppress(ConnectError, QueryError, psycopg.Error):
+                    testserver.drop_own(admin, self.project, "restoring")
+                raise
         self._analyze()
+        return damaged
+
+    def _make_and_swap(self, admin: Connection, *, accept_roles: bool) -> str | None:
+        with self.journal.step("restore beside") as step:
+            testserver.drop_own(admin, self.project, "restoring")
+            crashpoint("restore.before_create")
+            self.roles_made = make_missing_roles(admin, self.before.state)
+            for role in self.roles_made:
+                self.notes.append(f"role {one_line(role)} was missing; it was made without login and password")
+            fresh = rebuild.make_beside(
+                self.project,
+                admin,
+                self.entry,
+                environment="production",
+                purpose="restoring",
+                progress=self.progress,
+            )
+            step.note(f"{fresh} equals {self.entry.id}, row for row")
+        with self.journal.step("rights and settings"):
+            self._apply_properties(admin, fresh)
+        with self.journal.step("roles") as step:
+            step.note(self._audit_roles(fresh, accept=accept_roles))
+        with self.journal.step("swap") as step:
+            damaged = self._swap(admin, fresh)
+            step.note(f"{self.database} is the restored database now; the damaged one is {damaged or 'not there'}")
+        backup.record_proof(self.project, self.entry, by="restore")
         return damaged
 
     def _apply_properties(self, admin: Connection, fresh: str) -> None:
@@ -317,7 +315,7 @@ class _Restore:
 
     def _swap(self, admin: Connection, fresh: str) -> str | None:
         """Both renames and all stamps in one transaction; what the name leads to afterwards is asked of the server."""
-        self._require_no_prepared(admin)
+        obstacles.require_none(admin, self.database)  # a restore takes long; somebody may have come meanwhile
         there = databases.exists(admin, self.database)
         aside = testserver.new_name(admin, self.project, "damaged", environment="production")
         wanted_oid = databases.oid_of(admin, fresh)
@@ -328,7 +326,8 @@ class _Restore:
             )
             if databases.exists(admin, self.database):
                 identity.write_stamp(admin, self.database, environment="damaged", project=self.project.name)
-                databases.close_to_others(admin, self.database)
+                # Before the new baseline: whoever takes these rights later would change what it says.
+                properties.strip(admin, self.database)
 
         crashpoint("restore.before_swap")
         self.progress.say(f"ending sessions in {self.database} and swapping")

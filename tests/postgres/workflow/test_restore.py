@@ -14,6 +14,7 @@ from ringfence.journal import reader
 from ringfence.journal.log import Journal
 from ringfence.postgres.connection import connect
 from ringfence.postgres.identity import read_stamp
+from ringfence.workflow import rebuild, roles
 from ringfence.workflow.backup import create_backup
 from ringfence.workflow.restore import Restored, restore
 from ringfence.workflow.verify import verify
@@ -271,3 +272,111 @@ def test_what_cannot_be_restored_leaves_production_alone(filled: Stage) -> None:
     refused(filled, name, RestoreError, "pg_restore")
     assert words_changed(filled) == 25
     assert databases(filled)[filled.production.database] == "production"
+
+
+# --- who holds the database -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def held(world: World) -> Iterator[Stage]:
+    """Servers on which transactions can be prepared, and on production slots made; put back afterwards."""
+    # Every project of these tests leaves a slot on the shared server, so there is room for many from now on.
+    lasting = "ALTER SYSTEM SET max_replication_slots = 100"
+    wanted = {"wal_level": "logical", "max_prepared_transactions": "4"}
+    engine = world.engine("production", MAJORS[0])
+
+    def restarted(*statements: str) -> None:
+        with psycopg.connect(engine.target().conninfo(), autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+        engine.stop()
+        engine.start()
+
+    restarted(lasting, *(f"ALTER SYSTEM SET {name} = {value}" for name, value in wanted.items()))
+    try:
+        with world.stage(MAJORS[0], MAJORS[0]) as stage:
+            stage.run("production", *SAMPLE)
+            yield stage
+    finally:
+        restarted(*(f"ALTER SYSTEM RESET {name}" for name in wanted))
+
+
+NEWS = "CREATE SUBSCRIPTION news CONNECTION 'host=127.0.0.1 port=1' PUBLICATION p WITH (connect = false)"
+ODD, ODD_QUOTED = "a;b'", "'a;b'''"
+
+
+def test_what_holds_the_damaged_database_is_named_with_its_way_out(held: Stage) -> None:
+    """F31, and what is tied to a database without a session: nothing is done before a person has decided."""
+    name = backed_up(held)
+    held.run("production", *DAMAGE)
+    holders = [
+        (
+            ["BEGIN; UPDATE public.item SET words = 'x' WHERE id = 400; PREPARE TRANSACTION " + ODD_QUOTED],
+            f'prepared transaction "{ODD}" of role {held.production.user}',
+            f"ROLLBACK PREPARED {ODD_QUOTED}",
+        ),
+        (
+            ["SELECT pg_create_logical_replication_slot('reader', 'pgoutput')"],
+            'replication slot "reader"',
+            "SELECT pg_drop_replication_slot('reader')",
+        ),
+        (
+            [NEWS, "ALTER SUBSCRIPTION news ENABLE"],
+            'subscription "news"',
+            'ALTER SUBSCRIPTION "news" DISABLE',
+        ),
+    ]
+    for make, told, way_out in holders:
+        held.run("production", *make)
+        with pytest.raises(RestoreError) as caught:
+            restored(held, name)
+        assert told in caught.value.message and way_out in str(caught.value.hint) and caught.value.exit_code == 6
+        assert databases(held) == {held.production.database: "production"} and words_changed(held) == 25
+        assert [e.id for e in held.project.store.entries()] == [name], "no backup of the damaged state either"
+        held.run("production", way_out)
+    done = restored(held, name, backup_first=False)
+    assert words_changed(held) == 0 and done.damaged is not None
+    assert any('disabled subscription "news"' in note for note in done.notes)
+    give_up = ("ALTER SUBSCRIPTION news SET (slot_name = NONE)", "DROP SUBSCRIPTION news")
+    held.run("production", *give_up, database=done.damaged)
+
+
+def test_who_comes_while_the_copy_is_made_is_named_too(held: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing half done: the copy goes, production is what it was."""
+    name = backed_up(held)
+    held.run("production", *DAMAGE)
+    real = rebuild.make_beside
+
+    def make(*arguments: object, **options: object) -> str:
+        made = real(*arguments, **options)  # type: ignore[arg-type]
+        held.run("production", "SELECT pg_create_logical_replication_slot('late', 'pgoutput')")
+        return made
+
+    monkeypatch.setattr(rebuild, "make_beside", make)
+    refused(held, name, RestoreError, 'replication slot "late"')
+    assert databases(held) == {held.production.database: "production"} and words_changed(held) == 25
+
+
+def test_the_baseline_of_a_restore_stands_after_roles_apply(filled: Stage) -> None:
+    """The kept database has lost its rights before that baseline: nothing is left for `roles apply` to take."""
+    app, database = filled.project.settings.production.app_role, filled.production.database
+    roles.apply(filled.project)
+    filled.run(
+        "production",
+        f"ALTER ROLE {quoted(app)} IN DATABASE {quoted(database)} SET work_mem = '5MB'",
+        "CREATE ROLE passing LOGIN",
+        f"GRANT CONNECT ON DATABASE {quoted(database)} TO passing WITH GRANT OPTION",
+        f"SET ROLE passing; GRANT CONNECT ON DATABASE {quoted(database)} TO {quoted(app)}; RESET ROLE",
+    )
+    roles.apply(filled.project)
+    name = backed_up(filled)
+    filled.run("production", *DAMAGE)
+    done = restored(filled, name)
+    assert done.damaged is not None
+    query = "SELECT has_database_privilege({}, {}, 'CONNECT')"
+    for role in (app, "passing"):
+        role_, kept = psycopg.sql.Literal(role), psycopg.sql.Literal(done.damaged)
+        assert filled.value("production", psycopg.sql.SQL(query).format(role_, kept).as_string()) is False
+    roles.apply(filled.project)
+    verified = verify(filled.project, None, progress=Quiet())
+    assert (verified.comparison.verdict, verified.baseline) == ("unchanged", done.new_baseline)
