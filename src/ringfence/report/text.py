@@ -14,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from ringfence import clock, files
-from ringfence.backup.model import Entry, Kept
 from ringfence.config.model import Verify
 from ringfence.engines.model import EngineStatus
 from ringfence.integrity.model import TableComparison
@@ -131,48 +130,6 @@ def created(result: Created, project: Project) -> RenderableType:
         lines.append(Text(f"  baseline: {told}"))
     lines.append(Text(f"  kept: {len(result.kept)}, removed: {', '.join(result.removed) or 'none'}", style="dim"))
     return Group(*lines)
-
-
-def backups(
-    entries: Sequence[Entry],
-    reasons: Sequence[Kept],
-    foreign: Sequence[str],
-    directory: str,
-    mirrored: frozenset[str] | None = None,
-    mirror_problem: str | None = None,
-) -> RenderableType:
-    """All backups with the reason each stays."""
-    if not entries and not mirrored:
-        return Text(f"no backup in {directory}; 'ringfence backup create' makes one")
-    told = {k.id: k.reason for k in reasons}
-    table = columns("backup", "made (UTC)", "size", "tables", "", right=(2, 3))
-    for entry in entries:
-        manifest = entry.manifest
-        table.add_row(
-            one_line(entry.id),
-            manifest.created_at.strftime("%Y-%m-%d %H:%M:%S") if manifest else "",
-            files.bytes_text(manifest.size_bytes) if manifest else "",
-            str(len(manifest.baseline.get("tables", []))) if manifest else "",
-            Text(entry.problem, style="red")
-            if entry.problem
-            else Text(
-                ("proven; " if entry.is_proven else "") + told.get(entry.id, "goes next"),
-                style="dim",
-            ),
-        )
-    rest = [Text(f"  no backup, left alone: {one_line(name)}", style="yellow") for name in foreign]
-    if mirrored is not None and not mirror_problem:
-        lacking = [e.id for e in entries if e.problem is None and e.id not in mirrored]
-        rest += [
-            Text(f"  NOT in the mirror: {one_line(i)}; the next backup copies it", style="yellow") for i in lacking
-        ]
-        there = sum(e.id in mirrored for e in entries)
-        rest.append(Text(f"  in the mirror: {there} of {len(entries)}", style="dim"))
-    for name in sorted((mirrored or frozenset()) - {e.id for e in entries}):
-        rest.append(Text(f"  only in the mirror: {one_line(name)}; 'ringfence backup mend' brings it back"))
-    if mirror_problem:
-        rest.append(Text(f"  the mirror cannot be looked at: {one_line(mirror_problem)}", style="red"))
-    return Group(table, *rest)
 
 
 def reseeded(result: Reseeded) -> RenderableType:

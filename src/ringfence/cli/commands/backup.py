@@ -9,7 +9,7 @@ import typer
 from ringfence import files
 from ringfence.backup.retention import rotate
 from ringfence.cli.options import MISLEADS, Config, Issue, Json, begin, exits
-from ringfence.report import documents, text
+from ringfence.report import backups, documents, text
 from ringfence.report.schema import SCHEMA
 from ringfence.workflow import backup as work
 from ringfence.workflow import mirror as mirrors
@@ -96,7 +96,7 @@ def list_(json: Json = False, config: Config = None) -> None:
     ).kept
     mirrored, problem = mirrors.mirrored(session.project)
     shown = mirrored if session.project.settings.backup.mirror else None
-    session.console.show(text.backups(entries, reasons, foreign, str(store.directory), shown, problem))
+    session.console.show(backups.backups(entries, reasons, foreign, str(store.directory), shown, problem))
     session.end(documents.backups(entries, reasons, foreign, str(store.directory), mirrored, problem))
 
 
