@@ -1,4 +1,4 @@
-"""The rows that a HALT keeps: tables with odd names and without keys, new ones, dropped ones, other columns, secrets."""
+"""The rows that a HALT keeps: of tables with odd names, new ones, emptied ones, with other columns, with secrets."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ from ringfence.journal.log import Journal
 from ringfence.postgres import target
 from ringfence.redact import one_line
 from ringfence.sandbox.launch import Sandbox
+from ringfence.wording import counted
 from ringfence.workflow import access, canary, enclosure, refusals
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
@@ -243,7 +244,7 @@ class _Job:
         result = replace(result, returned=handed_over.said)
         kept = refusals.keep(project, self._journal, result, secrets, again=True)
         if kept:
-            self._progress.say(f"{spec.name}: {kept} {'refusal' if kept == 1 else 'refusals'} on record")
+            self._progress.say(f"{spec.name}: {counted(kept, 'refusal')} on record")
         return result
 
     def _write_timing(self) -> None:
