@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.bench import formats, guard, live, restores, since
+from tests.bench import formats, guard, live, restores, since, strict
 
 from ringfence.config import template
 from ringfence.engines import ports
@@ -116,6 +116,7 @@ def measure(project: Project) -> None:
     live.cost_of_live(project)
     guard.measure()
     formats.cost_of_formats(project, RUNS)
+    strict.measure(project)
 
 
 def backup_beside_pg_dump(project: Project) -> None:

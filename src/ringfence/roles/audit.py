@@ -55,6 +55,7 @@ def audit(policy: Policy, open_session: Opener, *, extra: Iterable[Finding] = ()
     with open_session(policy.database) as connection:
         superuser = connection.info.parameter_status("is_superuser") == "on"
         session.tell(connection, policy)
+        session.follow(connection)
         found += _role_is_there(connection, policy)
         found += _ask(connection, CLUSTER, prefix="")
         others = connection.execute(queries.load(PACKAGE, "reachable")).fetchall()
@@ -66,6 +67,7 @@ def audit(policy: Policy, open_session: Opener, *, extra: Iterable[Finding] = ()
         try:
             with open_session(name) as connection:
                 session.tell(connection, policy)
+                session.follow(connection)
                 inside = _ask(connection, DATABASE, prefix=f"database {name}: ")
         except RingfenceError as error:
             found.append(_unknown(f"database {name}", error.message))

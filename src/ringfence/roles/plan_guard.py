@@ -125,15 +125,16 @@ def _bounds(table: Relation, policy: Policy) -> Iterator[Statement]:
         return  # it has its parent's
     place = sql.Identifier(table.schema, table.name)
     for column in table.columns:
-        if not column.unbounded or column.generated:
+        if column.measured_by is None or column.generated:
             continue
         name = identifier(f"ringfence_size_{column.number}")
         yield Statement(
             # NOT VALID: rows that are there are not read and not judged, and the lock is held for a moment only.
             sql=render(
-                "ALTER TABLE {} ADD CONSTRAINT {} CHECK (pg_catalog.octet_length({}) <= {}) NOT VALID",
+                "ALTER TABLE {} ADD CONSTRAINT {} CHECK (pg_catalog.{}({}) <= {}) NOT VALID",
                 place,
                 name,
+                sql.SQL("octet_length" if column.measured_by == "octet_length" else "pg_column_size"),
                 identifier(column.name),
                 sql.Literal(policy.max_value_bytes),
             ),

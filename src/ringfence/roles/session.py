@@ -38,6 +38,11 @@ def tell(connection: Connection, policy: Policy, *, guards: Sequence[str] | None
     connection.execute("SELECT pg_catalog.set_config('ringfence.reach', %s, false)", (reach,))
 
 
+def follow(connection: Connection) -> None:
+    """After `tell`: set where the app's writing arrives, as ``ringfence.written``, ``lent``, ``cascaded``."""
+    connection.execute(queries.load("ringfence.roles", "written")).fetchall()
+
+
 def _array(values: Iterable[str]) -> str:
     # The text form of a text[]: JSON's escapes of quote and backslash are the same as an array's.
     return "{" + ",".join(json.dumps(v, ensure_ascii=False) for v in values) + "}"

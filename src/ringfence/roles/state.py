@@ -26,14 +26,15 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """``identity``: a sequence hands its values out; ``key``: rows are found or referred to by it."""
+    """``identity``: a sequence hands its values out; ``key``: rows are found or referred to by it; ``measured_by``: the
+    function that says how large a value is, None where the type or a check bounds it."""
 
     name: str
     number: int
     generated: bool
     identity: bool
     key: bool
-    unbounded: bool
+    measured_by: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

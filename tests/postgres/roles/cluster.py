@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ import psycopg
 from tests.postgres.conftest import Server, _account, _free_port, _remove
 
 from ringfence import process
+from ringfence.postgres import connection as connection_module
+from ringfence.postgres import target as target_module
 from ringfence.postgres.connection import connect
 from ringfence.postgres.programs import Programs
 from ringfence.postgres.target import PassEntry, Target, add_passwords
@@ -57,9 +59,9 @@ class Arena:
     conf: str = ""
     hba: str = ""
     held: list[subprocess.Popen[str]] = field(default_factory=list)
-    pristine: frozenset[tuple[str, str, str]] | None = None
+    pristine: dict[frozenset[str], frozenset[tuple[str, str, str]]] = field(default_factory=dict)
     fixes: dict[tuple[str, str, str], str] = field(default_factory=dict)
-    touched: set[str] = field(default_factory=lambda: set(DATABASES))
+    wanted: frozenset[str] = frozenset({"inventory"})
 
     @property
     def target(self) -> Target:
@@ -173,7 +175,9 @@ class Arena:
         self._write("case.conf", text)
         self._write("pg_hba.conf", f"{lines}host all all 127.0.0.1/32 scram-sha-256\n")
         self.conf, self.hba = text, lines
-        self.server.control(*(("restart", "-m", "fast") if restart else ("reload",)))
+        # With a log of its own: a server that keeps the pipe of pg_ctl open has whoever reads it wait for seconds.
+        log = ("-l", str(self.server.base / "server.log"))
+        self.server.control(*(("restart", "-m", "fast", *log) if restart else ("reload",)))
         if not restart:
             time.sleep(0.3)
 
@@ -185,8 +189,10 @@ class Arena:
 
     # ── as it was ──
 
-    def reset(self) -> None:
-        """Databases from their templates, and the cluster's own state as it was at the beginning."""
+    def reset(self, *, wanted: Iterable[str] | None = None) -> None:
+        """Databases from their templates (the same as before, or those that are ``wanted``: every one is looked into by
+        every audit), and the cluster's own state as it was at the beginning."""
+        self.wanted = self.wanted if wanted is None else frozenset(wanted)
         strategy = " STRATEGY file_copy" if self.server.major >= 15 else ""
         self.release()
         for name, database in self.rows("SELECT gid, database FROM pg_prepared_xacts", "postgres"):
@@ -201,15 +207,14 @@ class Arena:
                 for r in connection.execute("SELECT datname FROM pg_database WHERE datname !~ '^(template|postgres)'")
             ]
             for name in existing:
-                if not name.endswith("_pristine") and (name in self.touched or name not in DATABASES):
+                if not name.endswith("_pristine"):
                     connection.execute(
                         psycopg.sql.SQL("DROP DATABASE {} WITH (FORCE)").format(psycopg.sql.Identifier(name))
                     )
             connection.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots")
             self._reset_roles(connection)
-            for name in sorted(self.touched | (set(DATABASES) - set(existing))):
+            for name in sorted(self.wanted):
                 connection.execute(f"CREATE DATABASE {name} TEMPLATE {name}_pristine OWNER {ADMIN}{strategy}".encode())
-            self.touched = {"inventory"}
             connection.execute(f"GRANT CONNECT ON DATABASE inventory TO {APP}".encode())
         shutil.rmtree(self.server.data / "fake_backups", ignore_errors=True)
         for name in ("victim.txt", "pwned"):
@@ -248,6 +253,7 @@ class Arena:
             "CONNECTION LIMIT -1 PASSWORD 'apppw'".encode()
         )
         connection.execute(f"ALTER ROLE {APP} RESET ALL".encode())
+        connection.execute("ALTER ROLE ALL RESET ALL")
         for name in ("postgres", "template1"):
             connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC, {APP}".encode())
             connection.execute(f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO PUBLIC".encode())
@@ -259,9 +265,9 @@ class Arena:
 
     def clean(self) -> frozenset[tuple[str, str, str]]:
         """The findings of the role exactly as the strategy gives it, asked once, right after a `reset`."""
-        if self.pristine is None:
-            self.pristine = self.audit()
-        return self.pristine
+        if self.wanted not in self.pristine:
+            self.pristine[self.wanted] = self.audit()
+        return self.pristine[self.wanted]
 
     def policy(self, **changes: Any) -> Policy:
         given: dict[str, Any] = {
@@ -349,6 +355,9 @@ def _make(programs: Programs, base: Path, account: process.Account | None) -> Ar
     target = Target(host="127.0.0.1", port=port, database="postgres", user=ADMIN, passfile=passfile)
     server = Server(programs=programs, base=base, port=port, account=account, target=target)
     made = Arena(server=server, sock=sock, work=work)
+    # Another server, of another major, may have had this port earlier in this process.
+    target_module._SILENCED.discard(target.door)
+    connection_module._SETTLED.discard(target.door)
     made._write("pg_hba.conf", "host all all 127.0.0.1/32 scram-sha-256\n")
     server.control("-l", str(base / "server.log"), "start")
     made.must((CASES / "role_escapes_schema.sql").read_text(), database="postgres")

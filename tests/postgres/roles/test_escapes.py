@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.postgres.conftest import programs_by_major
-from tests.postgres.roles.cluster import APP, Arena, arena, cases
+from tests.postgres.roles.cluster import APP, DATABASES, Arena, arena, cases
 
 pytestmark = [pytest.mark.postgres, pytest.mark.long]
 
@@ -43,7 +43,6 @@ def ground(request: pytest.FixtureRequest, arenas: Mapping[int, Arena]) -> Itera
     if not request.param:
         pytest.skip("no PostgreSQL programs on this machine: pip install 'ringfence[embedded]'")
     found = arenas[request.param]
-    found.reset()
     yield found
     found.release()
 
@@ -53,8 +52,6 @@ class Case:
 
     def __init__(self, ground: Arena, case: Mapping[str, Any]) -> None:
         self.ground, self.given = ground, case
-        if "inventory_test_db" in repr(case):
-            ground.touched.add("inventory_test_db")
         newer = case.get("newer", {})
         if ground.server.major >= newer.get("since", 999):
             self.given = {**case, **newer}
@@ -131,6 +128,7 @@ def test_case(ground: Arena, id_: str) -> None:
         pytest.skip(f"the newest major here: {reason}")
     if ground.server.major < case.given.get("since", 0):
         pytest.skip(f"the newest major here has it: it came with {case.given['since']}")
+    ground.reset(wanted=[name for name in DATABASES if name == "inventory" or name in repr(case.given)])
     if case.given["expected"] == "blocked":
         case.prepare(hole=True)
         if case.given.get("strict"):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.postgres.conftest import programs_by_major
-from tests.postgres.roles.cluster import APP, CASES, Arena, arena
+from tests.postgres.roles.cluster import APP, CASES, DATABASES, Arena, arena
 
 pytestmark = pytest.mark.postgres
 
@@ -25,7 +25,7 @@ def ground_of_module() -> Iterator[Arena]:
 
 @pytest.fixture
 def ground(ground_of_module: Arena) -> Iterator[Arena]:
-    ground_of_module.reset()
+    ground_of_module.reset(wanted=DATABASES)
     yield ground_of_module
     ground_of_module.release()
 
@@ -120,6 +120,54 @@ def test_a_wild_state_converges_and_the_way_back_leads_back(ground: Arena) -> No
     assert not ground.psql("DELETE FROM later", role=APP)[0]
 
 
+def test_what_no_role_can_be_given_does_not_keep_it_from_converging(ground: Arena) -> None:
+    ground.must(
+        """
+        CREATE FOREIGN DATA WRAPPER nothing; CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing;
+        CREATE USER MAPPING FOR inventory_app SERVER nowhere;
+        SET ROLE inventory_app; ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC;
+        """
+    )
+    ground.hold("CREATE TEMP TABLE mine (a int); CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+                role=APP, database="inventory")  # fmt: skip
+    done = ground.apply(settings=SETTINGS)
+    assert not [s.sql for s in done.statements if "REASSIGN" in s.sql]
+    assert ground.apply(settings=SETTINGS).statements == ()
+    assert ground.rows("SELECT relowner::regrole::text FROM pg_class WHERE relname = 'mine'") == [(APP,)]
+    found = ground.audit(settings=SETTINGS)
+    assert ("roles/foreign-data", "user mapping for inventory_app on server nowhere", "critical") in found
+    assert "roles/ownership" not in {rule for rule, _, _ in found}
+
+
+def test_a_value_of_any_type_is_bounded(ground: Arena) -> None:
+    ground.must(
+        """
+        CREATE DOMAIN note AS text; CREATE DOMAIN short AS varchar(10); CREATE DOMAIN brief AS note CHECK (length(VALUE) < 9);
+        CREATE TABLE docs (id int, j json, b jsonb, n note, s short, r brief, x xml, a text[], i int[], v varchar(5));
+        GRANT SELECT, INSERT, UPDATE ON docs TO inventory_app
+        """
+    )
+    found = {o for rule, o, _ in ground.audit() if rule == "roles/value-size" and "docs" in o}
+    assert found == {f"public.docs.{column}" for column in "jbnxai"}
+    ground.apply(settings=SETTINGS, level="strict", max_value_bytes=1000)
+    for column, value in (
+        ("j", "('\"' || repeat('x', 1000) || '\"')::json"),
+        ("b", "to_jsonb(repeat('x', 1001))"),
+        ("n", "repeat('x', 1001)"),
+        ("a", "ARRAY[repeat('x', 1001)]"),
+        ("i", "array_fill(1, ARRAY[1000])"),
+    ):
+        ok, said = ground.psql(f"INSERT INTO docs ({column}) VALUES ({value})", role=APP)
+        assert not ok and "ringfence_size" in said, said
+    ok, said = ground.psql("INSERT INTO docs VALUES (1, '{}', '{}', 'n', 's', 'r', NULL, '{a}', '{1}', 'v')", role=APP)
+    assert ok, said
+    assert {r for r, _, _ in ground.audit(settings=SETTINGS, level="strict", max_rows=5)} <= {
+        "roles/sequence-range",
+        "roles/insert-flood",
+    }
+    assert ground.apply(settings=SETTINGS, level="strict", max_value_bytes=1000).statements == ()
+
+
 def test_narrower_rights_on_a_table_are_declared(ground: Arena) -> None:
     tables = {'public."Transaction"': ("SELECT", "INSERT")}
     ground.apply(settings=SETTINGS, tables=tables)
@@ -131,9 +179,9 @@ def test_narrower_rights_on_a_table_are_declared(ground: Arena) -> None:
 def test_history_keeps_what_was_overwritten_exactly(ground: Arena) -> None:
     ground.must(
         """
-        CREATE TABLE exact (id int PRIMARY KEY, f float8, n numeric, b bytea, t timestamptz, j jsonb, a text[]);
+        CREATE TABLE exact (id int PRIMARY KEY, f float8, n numeric, b bytea, t timestamptz, j jsonb, a text[], o text, statement_id int, touched int);
         GRANT SELECT, INSERT, UPDATE ON exact TO inventory_app;
-        INSERT INTO exact VALUES (1, 0.1::float8 + 0.2, 1.100, '\\x00ff', '2024-02-29 12:00+05', '{"a": 1.10}', '{x,NULL}');
+        INSERT INTO exact VALUES (1, 0.1::float8 + 0.2, 1.100, '\\x00ff', '2024-02-29 12:00+05', '{"a": 1.10}', '{x,NULL}', 'o', 7, 8);
         CREATE TABLE before AS SELECT * FROM exact; REVOKE ALL ON before FROM inventory_app
         """
     )

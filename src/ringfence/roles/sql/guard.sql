@@ -24,6 +24,7 @@ CREATE OR REPLACE FUNCTION guard.keep() RETURNS trigger LANGUAGE plpgsql SECURIT
     SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1 SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD'
     SET "IntervalStyle" = 'postgres' SET bytea_output = 'hex' SET xmloption = 'content' SET lc_monetary = 'C'
 AS $guard$
+<<this>>
 DECLARE
     touched pg_catalog.int8;
     statement_id pg_catalog.int8;
@@ -39,7 +40,8 @@ BEGIN
     END IF;
     INSERT INTO guard.statement (table_schema, table_name, row_count)
         VALUES (TG_TABLE_SCHEMA, TG_TABLE_NAME, touched) RETURNING id INTO statement_id;
-    INSERT INTO guard.history (statement, old) SELECT statement_id, pg_catalog.to_jsonb(o) FROM old_rows o;
+    -- Qualified, because a table may have columns of these names: o alone would be the column o, and not the row.
+    INSERT INTO guard.history (statement, old) SELECT this.statement_id, pg_catalog.to_jsonb(o.*) FROM old_rows o;
     RETURN NULL;
 END
 $guard$;

@@ -1,5 +1,5 @@
 -- Everything `roles apply` compares with what is declared, as one document. The app is in the setting ringfence.app.
-WITH app AS (
+WITH RECURSIVE app AS (
     SELECT r.* FROM pg_catalog.pg_roles r WHERE r.rolname = pg_catalog.current_setting('ringfence.app')
 ), spaces AS (
     SELECT n.* FROM pg_catalog.pg_namespace n
@@ -29,15 +29,23 @@ WITH app AS (
     WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.classid = d.refclassid AND d.deptype IN ('a', 'i')
 ), bounded AS MATERIALIZED (
     SELECT DISTINCT k.conrelid AS oid, n AS number FROM pg_catalog.pg_constraint k, pg_catalog.unnest(k.conkey) n
-    WHERE k.contype = 'c' AND pg_catalog.pg_get_constraintdef(k.oid) ~ 'length|= ANY|^CHECK \(\(\(?"?[^ ]+ = '
+    WHERE k.contype = 'c' AND pg_catalog.pg_get_constraintdef(k.oid) ~ 'length|pg_column_size|= ANY|^CHECK \(\(\(?"?[^ ]+ = '
+-- As the rule value-size has it.
+), sized AS (
+    SELECT t.oid, CASE WHEN t.typname IN ('text', 'bytea', 'varchar', 'citext') THEN 'octet_length' ELSE 'pg_column_size' END AS measure, t.typname = 'varchar' AS narrowed, false AS bounded
+    FROM pg_catalog.pg_type t
+    WHERE t.typtype = 'b' AND (t.typname IN ('text', 'bytea', 'varchar', 'json', 'jsonb', 'xml', 'citext', 'hstore') OR t.typlen = -1 AND t.typelem <> 0 AND t.typcategory = 'A')
+    UNION ALL
+    SELECT t.oid, s.measure, s.narrowed, s.bounded OR s.narrowed AND t.typtypmod >= 0 OR EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k
+        WHERE k.contypid = t.oid AND pg_catalog.pg_get_constraintdef(k.oid) ~ 'length|pg_column_size|= ANY')
+    FROM pg_catalog.pg_type t JOIN sized s ON s.oid = t.typbasetype WHERE t.typtype = 'd'
 ), columns AS MATERIALIZED (
     SELECT t.attrelid AS oid, pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('name', t.attname, 'number', t.attnum,
         'generated', t.attgenerated <> '', 'identity', t.attidentity <> '' OR h.oid IS NOT NULL, 'key', k.oid IS NOT NULL,
-        'unbounded', (t.atttypid IN ('pg_catalog.text'::pg_catalog.regtype, 'pg_catalog.bytea'::pg_catalog.regtype)
-            OR t.atttypid = 'pg_catalog.varchar'::pg_catalog.regtype AND t.atttypmod = -1) AND b.oid IS NULL) ORDER BY t.attnum) AS columns
+        'measured_by', CASE WHEN b.oid IS NULL AND NOT s.bounded AND NOT (s.narrowed AND t.atttypmod >= 0) THEN s.measure END) ORDER BY t.attnum) AS columns
     FROM pg_catalog.pg_attribute t JOIN relations c ON c.oid = t.attrelid AND c.relkind IN ('r', 'p')
     LEFT JOIN keys k ON k.oid = t.attrelid AND k.number = t.attnum LEFT JOIN handed_out h ON h.oid = t.attrelid AND h.number = t.attnum
-    LEFT JOIN bounded b ON b.oid = t.attrelid AND b.number = t.attnum
+    LEFT JOIN bounded b ON b.oid = t.attrelid AND b.number = t.attnum LEFT JOIN sized s ON s.oid = t.atttypid
     WHERE t.attnum > 0 AND NOT t.attisdropped GROUP BY t.attrelid
 ), guards AS MATERIALIZED (
     SELECT t.tgrelid AS oid, pg_catalog.jsonb_object_agg(t.tgname, pg_catalog.jsonb_build_array(t.tgenabled, pg_catalog.encode(t.tgargs, 'escape'))) AS triggers
@@ -61,7 +69,9 @@ SELECT pg_catalog.jsonb_build_object(
     FROM pg_catalog.pg_shdepend s JOIN app ON app.oid = s.refobjid
     LEFT JOIN pg_catalog.pg_database d ON d.oid = s.dbid AND d.datallowconn
     LEFT JOIN LATERAL (SELECT * FROM pg_catalog.pg_identify_object(s.classid, s.objid, s.objsubid) WHERE s.dbid = 0 OR d.datname = pg_catalog.current_database()) i ON true
-    WHERE s.deptype = 'o' AND s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND COALESCE(i.schema, '') <> 'pg_temp'
+    WHERE s.deptype = 'o' AND s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND COALESCE(i.schema, '') !~ '^pg_(toast_)?temp'
+        -- Neither can be given to another role; what they lead to is for the audit to say.
+        AND s.classid NOT IN ('pg_catalog.pg_user_mapping'::pg_catalog.regclass, 'pg_catalog.pg_default_acl'::pg_catalog.regclass)
     GROUP BY d.datname, i.type, i.identity, s.classid) o),
 'schemas', (SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('name', n.nspname, 'owner', pg_catalog.pg_get_userbyid(n.nspowner),
         'extension', EXISTS (SELECT 1 FROM extension_owned e WHERE e.classid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND e.objid = n.oid),

@@ -9,4 +9,5 @@ FROM (VALUES
     ('low', 'password_encryption', 'md5', 'new passwords are kept as md5, which can be used in place of the password')
 ) v(severity, name, bad, what)
 JOIN pg_catalog.pg_settings s ON s.name = v.name AND s.setting = v.bad
-WHERE v.name <> 'session_replication_role' OR s.source NOT IN ('session', 'default')
+-- What a database or a role has is said as such.
+WHERE s.source NOT IN ('session', 'default', 'database', 'user', 'database user', 'global')

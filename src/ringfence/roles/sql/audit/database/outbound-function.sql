@@ -9,6 +9,6 @@ JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_extension'::pg_cata
 JOIN pg_catalog.pg_proc p ON p.oid = d.objid JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 WHERE e.extname IN ('dblink', 'adminpack', 'pg_cron', 'lo', 'http', 'pg_net', 'orafce', 'pageinspect', 'pg_surgery', 'pg_visibility', 'pgstattuple')
     AND n.nspname <> 'pg_catalog' AND p.prorettype <> 'pg_catalog.trigger'::pg_catalog.regtype
-    AND pg_catalog.has_schema_privilege(pg_catalog.current_setting('ringfence.app'), n.oid, 'USAGE')
-    AND pg_catalog.has_function_privilege(pg_catalog.current_setting('ringfence.app'), p.oid, 'EXECUTE')
+    AND EXISTS (SELECT 1 FROM pg_catalog.unnest(pg_catalog.current_setting('ringfence.reach')::pg_catalog.oid[]) r WHERE pg_catalog.has_schema_privilege(r, n.oid, 'USAGE')
+        AND pg_catalog.has_function_privilege(r, p.oid, 'EXECUTE'))
 ORDER BY e.extname, p.proname <> 'dblink_connect', p.oid

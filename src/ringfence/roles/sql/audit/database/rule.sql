@@ -1,4 +1,4 @@
--- Rules rewrite what the app writes, and run with the rights of the table's owner.
+-- Rules rewrite what the app writes, below a view and under a foreign key too, and run with the rights of the table's owner.
 WITH fired AS (
     SELECT w.*, pg_catalog.pg_get_ruledef(w.oid) AS definition,
         CASE w.ev_type WHEN '2' THEN 'UPDATE' WHEN '3' THEN 'INSERT' WHEN '4' THEN 'DELETE' END AS event
@@ -13,5 +13,7 @@ SELECT CASE WHEN definition ~* '\m(delete from|truncate)\M' THEN 'critical' ELSE
     pg_catalog.format('SELECT pg_catalog.pg_get_ruledef(oid) FROM pg_catalog.pg_rewrite WHERE ev_class = %L::pg_catalog.regclass AND rulename = %L', ev_class::pg_catalog.regclass, rulename),
     pg_catalog.format('DROP RULE %I ON %s', rulename, ev_class::pg_catalog.regclass)
 FROM fired
-WHERE EXISTS (SELECT 1 FROM pg_catalog.unnest(pg_catalog.current_setting('ringfence.reach')::pg_catalog.oid[]) r
+WHERE ev_class IN (SELECT pg_catalog.unnest(pg_catalog.current_setting('ringfence.lent')::pg_catalog.oid[]))
+    OR event = 'UPDATE' AND ev_class IN (SELECT pg_catalog.unnest(pg_catalog.current_setting('ringfence.cascaded')::pg_catalog.oid[]))
+    OR EXISTS (SELECT 1 FROM pg_catalog.unnest(pg_catalog.current_setting('ringfence.reach')::pg_catalog.oid[]) r
     WHERE pg_catalog.has_table_privilege(r, ev_class, event) OR event <> 'DELETE' AND pg_catalog.has_any_column_privilege(r, ev_class, CASE event WHEN 'DELETE' THEN 'UPDATE' ELSE event END))
