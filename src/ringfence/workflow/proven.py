@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from ringfence.engines.model import EnvironmentName
 from ringfence.errors import IdentityError
 from ringfence.postgres import databases, identity
-from ringfence.postgres.connection import ConnectError, Connection, connect
+from ringfence.postgres.connection import ConnectError, Connection, QueryError, connect
 from ringfence.postgres.identity import Identity
 from ringfence.postgres.target import Target
 from ringfence.redact import one_line
@@ -68,11 +68,7 @@ def require_not_production(
     was ever up there is nothing to compare with.
     """
     recorded = known.read(project).get("production")
-    if recorded is not None and recorded.system_identifier == seen.system_identifier:
-        raise IdentityError(
-            f"test's server is production's server, or a copy of its files ({seen.describe()})",
-            hint="check where [test] leads in ringfence.toml; test needs a server of its own",
-        )
+    _refuse_the_recorded(recorded, seen)
     try:
         with session("production", project.target("production")) as there:
             identity.require_apart(there, connection)
@@ -80,6 +76,28 @@ def require_not_production(
         if recorded is None and not may_be_unknown:
             raise IdentityError(f"cannot show that test is not production: {error.message}", hint=error.hint) from error
         # A production that answers nobody is not the server that answers here: the record says so.
+
+
+def refuse_one_server_for_both(project: Project) -> None:
+    """Refuse (7) a change of production's server while test is seen to lead there: settings that are wrong about one
+    environment are trusted about none.
+
+    A test server that does not answer, or lets nobody in, shows nothing: production may need this in an emergency.
+    """
+    recorded = known.read(project).get("production")
+    with (
+        contextlib.suppress(ConnectError, QueryError),
+        connect(project.engine("test").target("postgres")) as connection,
+    ):
+        _refuse_the_recorded(recorded, identity.read_identity(connection))
+
+
+def _refuse_the_recorded(recorded: known.Known | None, seen: Identity) -> None:
+    if recorded is not None and recorded.system_identifier == seen.system_identifier:
+        raise IdentityError(
+            f"test's server is production's server, or a copy of its files ({seen.describe()})",
+            hint="check where [test] leads in ringfence.toml; test needs a server of its own",
+        )
 
 
 @contextlib.contextmanager

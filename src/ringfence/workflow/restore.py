@@ -106,6 +106,7 @@ class _Restore:
         with self.journal.step("check"):
             self.progress.say(f"checking backup {self.entry.id}")
             backup.check_dump(self.project, self.entry, self.progress, full=False)
+            proven.refuse_one_server_for_both(self.project)
             with self._admin() as admin:
                 self._require_possible(admin)
                 there = databases.exists(admin, self.database)

@@ -100,7 +100,7 @@ def apply(
     if level is not None:
         policy = replace(policy, level=level)
     with proven.production(project):
-        pass
+        proven.refuse_one_server_for_both(project)
     leave = project.engine("production").kind != "embedded" and not new_password
     return apply_to(project.target("production"), policy, passwords_of(project), dry_run=dry_run, leave_password=leave)
 

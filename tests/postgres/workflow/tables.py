@@ -204,6 +204,9 @@ PRODUCTION_STATEMENTS: dict[str, tuple[Way, str]] = {
 
 
 ON_PRODUCTION_AND_RESTORE = (*ON_PRODUCTION, *RESTORE)
+ON_PRODUCTIONS_SERVER = (("roles", "apply"), *RESTORE)
+"""What changes production's server, and is refused where test is seen to be that server."""
+SHOWN = (SAME_SERVER, COPY)
 
 PRODUCTION_DOORS: dict[str, tuple[Way, str]] = {
     "the test server": (the_test_server, "test's server"),
@@ -236,6 +239,8 @@ class Tried:
             let_in(self.stage, door)
             told = all_refuse(self.stage, self.capsys, self.monkeypatch, ON_TEST)
             assert why in told, (name, told)
+            if any(words in told for words in SHOWN):
+                all_refuse(self.stage, self.capsys, self.monkeypatch, ON_PRODUCTIONS_SERVER)
 
     def hiding_url(self, name: str) -> None:
         """Nobody connects anywhere: that the settings hide where they lead is reason enough."""
@@ -263,6 +268,7 @@ class Tried:
                 let_in(self.stage, door)
                 told = all_refuse(self.stage, self.capsys, self.monkeypatch, ON_TEST)
                 assert why in told, (name, told)
+                all_refuse(self.stage, self.capsys, self.monkeypatch, ON_PRODUCTIONS_SERVER)
             if "stamped as test" not in name:
                 self._production_at(name, door, "production is another database than it was")
 

@@ -8,7 +8,7 @@ import pytest
 
 from ringfence.errors import IdentityError
 from ringfence.postgres.target import PassEntry, add_passwords
-from ringfence.workflow import access, enclosure
+from ringfence.workflow import access, enclosure, guard
 from ringfence.workflow.project import Project, open_project
 
 HOST = "db-test.example"
@@ -90,3 +90,16 @@ def test_the_certificate_is_all_that_is_seen_of_its_directory(tmp_path: Path) ->
     wanted = enclosure.wanted(opened, {}, opened.environ)
     assert tmp_path / "ca.crt" in wanted.read and tmp_path not in wanted.read
     assert wanted.names == (HOST,)
+
+
+def test_the_guard_takes_the_loopback_for_test_where_it_is_in_a_sandbox(tmp_path: Path) -> None:
+    """Unless production may be what answers there: both have one port, or there is no sandbox."""
+    local = ["127.0.0.1", "localhost", "::1"]
+    for host, sandbox, wanted in (
+        ("db.example:6000", "auto", [HOST, *local]),
+        ("db.example:6000", "none", [HOST]),
+        ("db.example", "auto", [HOST]),
+    ):
+        opened = project(tmp_path, "", host=host, sandbox=sandbox)
+        document = guard.policy_document(opened.settings, opened.paths, opened.environ)
+        assert document["test"]["hosts"] == wanted
