@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.bench import formats, guard, live, restores, since, strict
+from tests.bench import data_diff, formats, guard, live, restores, since, strict
 
 from ringfence.config import template
 from ringfence.engines import ports
@@ -108,6 +108,7 @@ def measure(project: Project) -> None:
     print("| what | median | min to max | beside | median | ratio of medians | goal |")
     print("|---|---|---|---|---|---|---|")
     backup_beside_pg_dump(project)
+    verify_beside_full(project)
     restores.reset_beside_pg_restore(project, program, in_turn, row)
     for table in ("accounts", "wide"):
         fingerprint_beside_text(project, table)
@@ -130,6 +131,13 @@ def backup_beside_pg_dump(project: Project) -> None:
     size = plain.stat().st_size / 1e6
     plain.unlink()
     row(f"`backup create`, {ROWS:,} + {ROWS // 5:,} rows", both, f"plain `pg_dump -Fc` ({size:.0f} MB)", "at most 1.25")
+
+
+def verify_beside_full(project: Project) -> None:
+    """The whole command on a database in which nothing has changed, by the WAL and by reading every row."""
+    command, root = [str(Path(sys.executable).with_name("ringfence")), "verify"], project.settings.root
+    both = in_turn(lambda: program(command, root), lambda: program([*command, "--full"], root))
+    row(f"the command `verify`, nothing changed, {ROWS:,} + {ROWS // 5:,} rows", both, "`verify --full`", "under 1 s")
 
 
 def fingerprint_beside_text(project: Project, table: str) -> None:
@@ -176,12 +184,13 @@ def diff_beside_fingerprint(project: Project) -> None:
         assert [r.change for r in found[0].rows] == ["update"], found
 
     command = [str(Path(sys.executable).with_name("ringfence")), "diff"]
+    label = f"one changed row of `accounts`, {ROWS:,} rows"
+    data_diff.rows_beside_data_diff(project, rows, in_turn, row, label)
     with connect(target) as session, observe.open_snapshot(target) as snapshot:
         session.execute("SET max_parallel_workers_per_gather = 0")
         table = next(t for t in snapshot.tables if t.name.name == "accounts")
         whole = digest_query(table.name.schema, table.name.name, table.columns, seeds, blocks=None)
         beside = "one fingerprint of it, one session"
-        label = f"one changed row of `accounts`, {ROWS:,} rows"
         row(f"{label}: `diff`", in_turn(rows, lambda: session.execute(whole).fetchone()), beside, "at most 2.5")
         both = in_turn(lambda: program(command, project.settings.root), lambda: session.execute(whole).fetchone())
         row(f"{label}: the command `ringfence diff`, all tables", both, beside, "")
