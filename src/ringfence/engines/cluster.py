@@ -66,8 +66,13 @@ def directories(data: Path) -> tuple[Path, ...]:
     return (data, *linked)
 
 
-def initdb(programs: Programs, data: Path, *, superuser: str, password: str, run_as: Account | None) -> None:
-    """Make a cluster: UTF-8, C collation (no change of a system library can reorder its indexes), SCRAM, checksums."""
+def initdb(
+    programs: Programs, data: Path, *, superuser: str, password: str, run_as: Account | None, disposable: bool = False
+) -> None:
+    """Make a cluster: UTF-8, C collation (no change of a system library can reorder its indexes), SCRAM, checksums.
+
+    What is ``disposable`` does not wait for the disk.
+    """
     locale = ["--locale=C.UTF-8"]
     if capability.has_builtin_locales(programs.major):
         locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
@@ -76,7 +81,7 @@ def initdb(programs: Programs, data: Path, *, superuser: str, password: str, run
     if run_as:
         os.chown(password_file, run_as.uid, run_as.gid)
     line: list[str | Path] = [programs.path("initdb"), "-D", data, "-U", superuser, f"--pwfile={password_file}"]
-    line += ["-A", "scram-sha-256", "--data-checksums", "-E", "UTF8", *locale]
+    line += ["-A", "scram-sha-256", "--data-checksums", "-E", "UTF8", *locale, *(["--no-sync"] if disposable else [])]
     try:
         process.run(line, timeout_s=120, run_as=run_as, cwd=data.parent)
     except ProgramError as error:
@@ -90,8 +95,10 @@ def initdb(programs: Programs, data: Path, *, superuser: str, password: str, run
         os.fsync(file.fileno())
 
 
-def server_settings(*, project: str, environment: EnvironmentName, port: int, host: str) -> dict[str, str]:
-    """The settings an embedded server runs with (pure)."""
+def server_settings(
+    *, project: str, environment: EnvironmentName, port: int, host: str, disposable: bool = False
+) -> dict[str, str]:
+    """The settings an embedded server runs with (pure); ``disposable``: nothing in it is to outlive a power failure."""
     settings = {
         "listen_addresses": host,
         "port": str(port),
@@ -108,10 +115,11 @@ def server_settings(*, project: str, environment: EnvironmentName, port: int, ho
         # The newest baseline keeps the WAL that was written since, to be compared with at the cost of the change. What
         # is beyond this is given up, and the next comparison reads every row.
         settings |= {"max_slot_wal_keep_size": WAL_KEPT}
-    if environment == "test":
-        # Disposable data: a power failure may cost all of it ('up' says what to do then), so nothing is waited for,
-        # and tables filled in the transaction that made them need no WAL. Every reseed is faster for it.
+    if environment == "test" or disposable:
+        # A power failure may cost all of it ('up' says what to do then), so nothing is waited for.
         settings |= {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+    if environment == "test":
+        # Tables filled in the transaction that made them need no WAL. Every reseed is faster for it.
         settings |= {"wal_level": "minimal", "max_wal_senders": "0"}
     return settings
 

@@ -48,7 +48,8 @@ STOP_TIMEOUT_S = 60
 @dataclass(frozen=True, kw_only=True)
 class EmbeddedEngine:
     """One environment's server. ``superuser`` is the cluster's bootstrap role: the admin role of production, the test
-    role of test. ``containment`` keeps the server in; production, which nobody is kept from, has none."""
+    role of test. ``containment`` keeps the server in; production, which nobody is kept from, has none. What
+    is ``disposable`` may be lost by a power failure, as the test server's may."""
 
     kind: ClassVar[EngineKind] = "embedded"
 
@@ -60,6 +61,7 @@ class EmbeddedEngine:
     passfile: Path
     available: Sequence[Programs]
     containment: Containment | None = None
+    disposable: bool = False
 
     def target(self, database: str = "postgres", user: str | None = None) -> Target:
         """Where the server's bootstrap role (or ``user``) connects."""
@@ -218,7 +220,14 @@ class EmbeddedEngine:
         )
         cluster.clear_leftovers(base)
         staged = base / f"data.partial-{secrets.token_hex(4)}"
-        cluster.initdb(programs, staged, superuser=self.superuser, password=password, run_as=base_account)
+        cluster.initdb(
+            programs,
+            staged,
+            superuser=self.superuser,
+            password=password,
+            run_as=base_account,
+            disposable=self.disposable or self.environment == "test",
+        )
         staged.rename(base / "data")
         files.fsync_directory(base)
 
@@ -228,7 +237,13 @@ class EmbeddedEngine:
             targets.repeat_passwords(self.passfile, from_port=before, to_port=self.port)
         cluster.write_settings(
             base / "data",
-            cluster.server_settings(project=self.project, environment=self.environment, port=self.port, host=HOST),
+            cluster.server_settings(
+                project=self.project,
+                environment=self.environment,
+                port=self.port,
+                host=HOST,
+                disposable=self.disposable,
+            ),
             owner=base_account,
         )
         crashed = cluster.was_not_shut_down(base / "data")

@@ -63,6 +63,7 @@ def _engine(project: Project, place: Path) -> EmbeddedEngine:
         superuser=project.settings.production.admin_role,
         passfile=place / "client" / "pgpass",
         available=[p for p in able if p.major == able[0].major],
+        disposable=True,
     )
 
 

@@ -154,6 +154,11 @@ def test_the_settings_of_both_environments() -> None:
     assert test["synchronous_commit"] == "off"
     assert not {"synchronous_commit", "wal_level", "fsync", "full_page_writes"} & production.keys()
     assert test["fsync"] == test["full_page_writes"] == "off"  # a reseed proves what it uses, and up says what to do
+    # A twin of production waits for no disk and is otherwise like it: what it refuses, production would refuse.
+    twin = cluster.server_settings(
+        project="shop", environment="production", port=4546, host="127.0.0.1", disposable=True
+    )
+    assert twin == production | {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 
 def test_settings_are_written_once(tmp_path: Path) -> None:
