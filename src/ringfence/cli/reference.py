@@ -6,11 +6,15 @@ this makes.
 
 from __future__ import annotations
 
+import ast
+import inspect
+import itertools
 import re
 import sys
+import textwrap
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +101,7 @@ def _section(path: tuple[str, ...], model: type[BaseModel]) -> list[str]:
     fields = [(name, field, _model_in(field.annotation)) for name, field in model.model_fields.items()]
     plain = [(name, field) for name, field, inner in fields if inner is None]
     parts: list[str] = []
+    explained = explanations(model)
     if path:
         shown = ".".join(path)
         shown = f"[[{shown}]]" if path[-1] == "agents" else f"[{shown}]"
@@ -105,11 +110,25 @@ def _section(path: tuple[str, ...], model: type[BaseModel]) -> list[str]:
         parts += ["", "| key | value | default | |", "| --- | --- | --- | --- |"]
     for name, field in plain:
         default = "required" if field.is_required() else f"`{_default(field)}`"
-        parts.append(f"| `{name}` | {_kind(field.annotation)} | {default} | {_cell(field.description or '')} |")
+        parts.append(f"| `{name}` | {_kind(field.annotation)} | {default} | {_cell(explained.get(name, ''))} |")
     for name, _, inner in fields:
         if inner is not None:
             parts += _section((*path, name), inner)
     return parts
+
+
+def explanations(model: type[BaseModel]) -> Mapping[str, str]:
+    """What the string below each key of a section says of it, by key; those of the class that it was made from, too."""
+    found: dict[str, str] = {}
+    for base in reversed(model.__mro__):
+        if base is BaseModel or not issubclass(base, BaseModel):
+            continue
+        body = typing.cast(ast.ClassDef, ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]).body
+        for key, below in itertools.pairwise(body):
+            match key, below:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    found[name] = inspect.cleandoc(text)
+    return found
 
 
 def _model_in(kind: Any) -> type[BaseModel] | None:

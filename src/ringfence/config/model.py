@@ -60,14 +60,9 @@ _SEED = names_for(SEED_PROJECT)
 
 
 class _Section(BaseModel):
-    # hide_input_in_errors: a value may hold a secret, and pydantic's own text would show it.
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
-        hide_input_in_errors=True,
-        use_attribute_docstrings=True,
-    )
+    # hide_input_in_errors: a value may hold a secret, and pydantic's own text would show it. (use_attribute_docstrings
+    # would read this file and parse it at every start of the command; cli/reference.py does when it is asked to.)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
 
 class Production(_Section):
