@@ -65,6 +65,7 @@ def words_changed(stage: Stage, database: str | None = None) -> object:
 
 
 def test_production_is_as_it_was_and_the_damaged_one_is_kept(filled: Stage) -> None:
+    """F40: a new table refers to an old one, so a restore into the damaged database itself could not even drop it."""
     name = backed_up(filled)
     filled.run("production", *DAMAGE)
     done = restored(filled, name)
