@@ -178,3 +178,24 @@ def test_a_change_is_a_change_where_its_rows_cannot_be_compared(shop, baseline):
     finally:
         shop.sql("production", """UPDATE "SKU" SET price = price - 1 WHERE id = 1""")
         shop.run("up")
+
+
+def test_an_upgrade_that_sets_another_setting_is_allowed_and_said(shop):
+    """The baseline is of a server that an earlier version started: without one of the settings there are now."""
+    settings = shop.data("production") / "ringfence.conf"
+    kept = [line for line in settings.read_text().splitlines(keepends=True) if "log_disconnections" not in line]
+    settings.write_text("".join(kept))
+    shop.sql("production", "SELECT pg_reload_conf()")
+    shop.run("backup", "create")
+    shop.run("down", "production")
+    shop.run("up", "production")
+    document = shop.json("verify")
+    assert document["verdict"] == "allowed"
+    assert words_of(document["other"]) == {
+        "setting server setting log_disconnections",
+        "setting setting in the configuration files log_disconnections",
+    }
+    assert all("this version of ringfence" in reason for reason in document["reasons"])
+    shop.sql("production", "ALTER SYSTEM SET log_disconnections = off", "SELECT pg_reload_conf()")
+    assert shop.json("verify", code=3)["verdict"] == "changed"
+    shop.sql("production", "ALTER SYSTEM RESET log_disconnections", "SELECT pg_reload_conf()")

@@ -231,19 +231,23 @@ class EmbeddedEngine:
         staged.rename(base / "data")
         files.fsync_directory(base)
 
+    def settings(self) -> dict[str, str]:
+        """What this version of the engine gives its server, by name."""
+        return cluster.server_settings(
+            project=self.project,
+            environment=self.environment,
+            port=self.port,
+            host=HOST,
+            disposable=self.disposable,
+        )
+
     def _launch(self, base: Path, programs: Programs, base_account: Account | None) -> tuple[str, ...]:
         before = cluster.configured_port(base / "data")
         if before is not None and before != self.port:
             targets.repeat_passwords(self.passfile, from_port=before, to_port=self.port)
         cluster.write_settings(
             base / "data",
-            cluster.server_settings(
-                project=self.project,
-                environment=self.environment,
-                port=self.port,
-                host=HOST,
-                disposable=self.disposable,
-            ),
+            self.settings(),
             owner=base_account,
         )
         crashed = cluster.was_not_shut_down(base / "data")

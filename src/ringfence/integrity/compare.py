@@ -25,7 +25,13 @@ from ringfence.integrity.model import (
     TableVerdict,
     Verdict,
 )
-from ringfence.integrity.state_diff import SEQUENCE_STEPS_ALLOWED, Difference, StateDifferences, diff_states
+from ringfence.integrity.state_diff import (
+    NO_SETTINGS,
+    SEQUENCE_STEPS_ALLOWED,
+    Difference,
+    StateDifferences,
+    diff_states,
+)
 from ringfence.redact import one_line
 from ringfence.wording import counted
 
@@ -60,13 +66,15 @@ def compare(
     proof: Proof,
     proof_reasons: tuple[str, ...] = (),
     live: Attribution | None = None,
+    own_settings: Mapping[str, str] = NO_SETTINGS,
 ) -> Comparison:
     """The verdict on ``after`` with ``before`` as its baseline.
 
     A table without a rule is exact. ``changes`` holds, for tables that `differing` named, how many rows were inserted,
     updated and deleted; a table without an entry, or with None, was not compared row by row. ``live`` is who wrote
-    what, where the application goes on writing: then rules allow what it did, and nothing else. Rules are about rows: a
-    table that was created or dropped is a change whatever its rule, because nobody agreed to lose it.
+    what, where the application goes on writing: then rules allow what it did, and nothing else. ``own_settings`` are
+    the settings that this tool gives the server. Rules are about rows: a table that was created or dropped is a change
+    whatever its rule, because nobody agreed to lose it.
     """
     comparable = _comparable(before, after)
     old, new = _digests(before), _digests(after)
@@ -86,7 +94,7 @@ def compare(
     if comparable:
         limited = not before.identity.superuser and not after.identity.superuser
         steps = SEQUENCE_STEPS_ALLOWED + (live.steps if live is not None else 0)
-        state = diff_states(before.state, after.state, limited=limited, steps=steps)
+        state = diff_states(before.state, after.state, limited=limited, steps=steps, own=own_settings)
     else:
         said = "the baseline was taken with other seeds or by another algorithm: its digests say nothing about this one"
         state = StateDifferences(differences=(), unknown=(said,))

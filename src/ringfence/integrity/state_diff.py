@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ringfence.integrity.model import Attributes, OtherChange, State
@@ -24,6 +24,9 @@ from ringfence.redact import one_line, redact
 PREPARED = "cluster-prepared-transaction"
 SEQUENCE_VALUE = "sequence-value"
 SEQUENCE_STEPS_ALLOWED = 1000
+FILE_SETTING = "cluster-file-setting"
+_SETTINGS = (FILE_SETTING, "cluster-server-setting")
+NO_SETTINGS: Mapping[str, str] = {}
 _WIDTH = 120
 _CONTEXT = 24
 
@@ -59,14 +62,20 @@ class AttributeDifference:
 
 
 def diff_states(
-    before: State, after: State, *, limited: bool = False, steps: int = SEQUENCE_STEPS_ALLOWED
+    before: State,
+    after: State,
+    *,
+    limited: bool = False,
+    steps: int = SEQUENCE_STEPS_ALLOWED,
+    own: Mapping[str, str] = NO_SETTINGS,
 ) -> StateDifferences:
     """Compare two states of one database, read under the same seed.
 
     What goes with an object that was created or dropped as a whole (a table's columns, an extension's functions) is
     not listed again. A kind that is unreadable or missing on either side is unknown, never equal. With ``limited``
     (both states were read by a role that is no superuser) the server's configuration may be hidden on both sides. A
-    sequence may have moved by so many ``steps``.
+    sequence may have moved by so many ``steps``. ``own`` are the settings this tool itself gives the server: that one
+    of them is now what it must be is allowed, and said.
     """
     differences: list[Difference] = []
     unknown: list[str] = []
@@ -81,9 +90,22 @@ def diff_states(
         elif kind == SEQUENCE_VALUE:
             differences.extend(_sequence_differences(before, after, steps))
         else:
-            differences.extend(_object_differences(kind, before[kind], after[kind], whole))
+            found = _object_differences(kind, before[kind], after[kind], whole)
+            differences.extend(_explained(found, own, after) if kind in _SETTINGS else found)
     differences.sort(key=lambda d: (d.change.kind, d.change.object, d.reason))
     return StateDifferences(differences=tuple(differences), unknown=tuple(unknown), hidden=tuple(hidden))
+
+
+def _explained(found: Iterable[Difference], own: Mapping[str, str], after: State) -> Iterator[Difference]:
+    """Settings that an upgrade of this tool changed: the last line about one in the files is the tool's own."""
+    lines = after.get(FILE_SETTING, {})
+    for difference in found:
+        name = difference.change.object.rpartition(" ")[2]
+        if name in own and name in lines and lines[name].get("value", "") == own[name]:
+            said = f"{difference.reason}; that is what this version of ringfence gives its own server"
+            yield Difference(change=replace(difference.change, allowed=True), reason=said)
+        else:
+            yield difference
 
 
 def is_hidden(kind: str, state: State) -> bool:

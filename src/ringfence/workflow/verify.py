@@ -10,6 +10,7 @@ import psycopg
 from ringfence import clock
 from ringfence.backup.model import Entry
 from ringfence.crashpoint import crashpoint
+from ringfence.engines.embedded import EmbeddedEngine
 from ringfence.errors import RingfenceError
 from ringfence.integrity import live, live_rules, observe, since
 from ringfence.integrity.compare import compare, comparison_json, differing
@@ -19,6 +20,7 @@ from ringfence.integrity.model import Comparison, Observation, RowChanges, Table
 from ringfence.integrity.observe import Snapshot
 from ringfence.integrity.rowdiff import Side, common_columns
 from ringfence.integrity.rowvalues import TableDifference
+from ringfence.integrity.state_diff import NO_SETTINGS
 from ringfence.postgres import queries
 from ringfence.postgres.connection import ConnectError, QueryError, connect
 from ringfence.redact import one_line
@@ -95,8 +97,16 @@ def _compare(
         unclear = tuple(t for t in wrong if needs_rows(t, rules[t], who))
         found_rows, notes = _row_changes(project, entry, before, snapshot, unclear, progress, rows_shown)
     changes = {table: counts for table, (counts, _) in found_rows.items()}
+    engine = project.engine("production")
     comparison = compare(
-        before, after, rules=rules, changes=changes, proof=found.proof, proof_reasons=found.reasons, live=who
+        before,
+        after,
+        rules=rules,
+        changes=changes,
+        proof=found.proof,
+        proof_reasons=found.reasons,
+        live=who,
+        own_settings=engine.settings() if isinstance(engine, EmbeddedEngine) else NO_SETTINGS,
     )
     differences = tuple(one for _, one in found_rows.values() if one is not None)
     return with_notes(comparison, (*notes, *writing), unknown=bool(writing)), differences

@@ -250,3 +250,17 @@ def test_kinds_know_their_major_and_heading():
     assert exists_on("relation", 14)
     assert kind_of("cluster-role").heading == "role"
     assert (kind_of("event-trigger").label, kind_of("event-trigger").heading) == ("event trigger", "schema")
+
+
+def test_a_setting_of_the_tools_own_is_allowed_and_said_where_it_is_what_it_must_be():
+    def state(value: str, running: str) -> dict[str, dict[str, dict[str, str]]]:
+        lines = {"wal_keep": {"value": value}, "other": {"value": "1"}} if value else {"other": {"value": "1"}}
+        return {"cluster-file-setting": lines, "cluster-server-setting": {"wal_keep": {"value": running, "unit": "MB"}}}
+
+    own = {"wal_keep": "2GB"}
+    upgraded = diff_states(state("", "0"), state("2GB", "2048"), own=own).differences
+    assert len(upgraded) == 2 and all(d.change.allowed for d in upgraded)
+    assert all("this version of ringfence" in d.reason for d in upgraded)
+    for after, given in ((state("9GB", "9216"), own), (state("2GB", "2048"), {}), (state("", "7"), own)):
+        found = diff_states(state("1GB", "1024"), after, own=given).differences
+        assert found and not any(d.change.allowed for d in found)
