@@ -18,7 +18,7 @@ from ringfence.integrity.since import Since
 from ringfence.integrity.touched import WalReader
 from ringfence.integrity.waldump import WalDump
 from ringfence.integrity.walinspect import WalInspect
-from ringfence.postgres.target import Target
+from ringfence.postgres.target import PassEntry, Target, add_passwords
 
 pytestmark = pytest.mark.postgres
 
@@ -282,3 +282,52 @@ def test_a_false_pg_walinspect_is_not_called(stage: Stage) -> None:
     found = stage.look(reader=WalInspect(targets=[stage.target]))
     assert (found.proof, stage.differing(found)) == ("fingerprint", {"part"})
     assert "not installed on production" in found.reasons[0] or "does not have it" in found.reasons[0]
+
+
+def test_a_server_that_leaves_things_out_of_its_wal(servers: Mapping[int, Server]) -> None:
+    """``wal_level = minimal`` allows no slot, and a table filled where it was made is not in the WAL."""
+    server = next(iter(servers.values()))
+    minimal = ("ALTER SYSTEM SET wal_level = minimal", "ALTER SYSTEM SET max_wal_senders = 0")
+    with server.new_database() as target:
+        server.execute("CREATE TABLE part (id int, v int)", database=target.database)
+        server.execute(*minimal)
+        server.control("-l", str(server.base / "server.log"), "restart")
+        try:
+            stage = Stage(server=server, target=target, before=take(target))
+            assert stage.before.mark is not None and "wal_level is minimal" in (stage.before.mark.slot_note or "")
+            assert stage.look().proof == "fingerprint" and stage.differing(stage.look()) == set()
+            stage.run("BEGIN; TRUNCATE part; INSERT INTO part SELECT n, 1 FROM generate_series(1, 2000) AS n; COMMIT")
+            found = stage.look()
+            assert (found.proof, stage.differing(found)) == ("fingerprint", {"part"})
+            assert found.reasons == ("every row was read again: wal_level is minimal: not everything is in the WAL",)
+        finally:
+            server.execute("ALTER SYSTEM RESET wal_level", "ALTER SYSTEM RESET max_wal_senders")
+            server.control("-l", str(server.base / "server.log"), "restart")
+
+
+def test_an_administrator_who_may_not_read_the_wal(servers: Mapping[int, Server]) -> None:
+    """No superuser, no replication, no pg_read_server_files: every row is read, and it says what is missing."""
+    server = next(iter(servers.values()))
+    with server.new_database() as target:
+        server.execute("CREATE ROLE limited LOGIN PASSWORD 'limited-1'")
+        try:
+            server.execute(
+                *(f"ALTER DATABASE {target.database} OWNER TO limited", "GRANT CREATE ON SCHEMA public TO limited"),
+                *("SET ROLE limited; CREATE TABLE part (id int, v int); INSERT INTO part VALUES (1, 1)",),
+                database=target.database,
+            )
+            assert target.passfile is not None
+            login = PassEntry(host=target.host, port=target.port, user="limited", password="limited-1")
+            add_passwords(target.passfile, [login])
+            stage = Stage(
+                server=server, target=replace(target, user="limited"), before=take(replace(target, user="limited"))
+            )
+            assert stage.before.mark is not None and stage.before.mark.slot is None
+            assert "no replication slot could be made" in (stage.before.mark.slot_note or "")
+            stage.run("UPDATE part SET v = 2")
+            found = stage.look(reader=WalInspect(targets=[stage.target]))
+            assert (found.proof, stage.differing(found)) == ("fingerprint", {"part"})
+            assert found.reasons[0].startswith("every row was read again: ")
+        finally:
+            server.execute("DROP OWNED BY limited CASCADE", database=target.database)
+            server.execute(f"ALTER DATABASE {target.database} OWNER TO postgres", "DROP ROLE limited")
