@@ -30,7 +30,9 @@ def look(name: str, place: Place, environ: Mapping[str, str], *, asked: bool) ->
     an error instead: EngineError or ConfigError (2).
     """
     try:
-        found = find_docker(environ).find(name)
+        docker = find_docker(environ)
+        docker.require_local()
+        found = docker.find(name)
     except EngineError:
         if asked:
             raise
