@@ -25,10 +25,17 @@ from ringfence.errors import RingfenceError
 from ringfence.report import schema
 
 SAY_AGAIN_S = 10.0
+_LOG_WIDTH = 120
+"""Columns where there is no terminal: wide enough that no table of the product is broken in a log."""
 
 
 class _Screen(RichConsole):
     """Rich, where what cannot be shown is lost and stops nothing: a run is verified although its reader has gone."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        if not self.is_terminal and "COLUMNS" not in os.environ:
+            self.width = _LOG_WIDTH
 
     def print(self, *objects: Any, **options: Any) -> None:
         try:

@@ -10,7 +10,9 @@ import pytest
 
 from ringfence import errors
 from ringfence.cli import main
+from ringfence.cli.console import Console
 from ringfence.errors import RingfenceError
+from ringfence.report.text import columns
 
 COMMANDS = (
     *(
@@ -144,3 +146,15 @@ def test_every_error_class_has_a_status_of_the_contract() -> None:
     classes = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, RingfenceError)]
     assert len(classes) >= 12
     assert all(c.exit_code in statuses for c in classes)
+
+
+def test_no_table_is_broken_in_a_log(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no terminal there are no 80 columns either; ``COLUMNS`` still says what it says."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    table = columns("table", "rule", "what happened")
+    table.add_row('"Transaction"', "append-only", "x" * 70)
+    Console(as_json=False).show(table)
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    monkeypatch.setenv("COLUMNS", "60")
+    Console(as_json=False).show(table)
+    assert len(capsys.readouterr().out.splitlines()) > 2
