@@ -10,7 +10,9 @@ from rich.text import Text
 from ringfence import clock
 from ringfence.journal.model import RunState, Step
 from ringfence.redact import one_line
+from ringfence.report import evidence
 from ringfence.report.text import columns, indented
+from ringfence.wording import counted
 
 _OUTCOMES = {"done": "green", "failed": "red", "halt": "bold red", "skipped": "dim", "interrupted": "yellow"}
 _HEADINGS = {
@@ -32,13 +34,14 @@ def run(state: RunState) -> RenderableType:
 
 
 def report(state: RunState) -> RenderableType:
-    """`run`, with the agents and the tables that the verification found different."""
+    """`run`, with the agents, what they were refused, and the tables that the verification found different."""
     parts: list[RenderableType] = [run(state)]
     if state.agents:
         table = columns("agent", "outcome", "exit", "time", "output", right=(2, 3))
         for agent in state.agents:
             table.add_row(*(one_line(str(v)) for v in _agent_row(agent)))
         parts += [Text(""), table]
+    parts += _refusals(state)
     if state.verdict is not None:
         parts += _changed_tables(state.verdict)
     if state.resolved:
@@ -117,6 +120,15 @@ def _changed_tables(verdict: Mapping[str, object]) -> list[RenderableType]:
         name = one_line(f"{one.get('schema')}.{one.get('name')}")
         table.add_row(name, *("" if v is None else one_line(str(v)) for v in values))
     return [Text(""), table]
+
+
+def _refusals(state: RunState) -> list[RenderableType]:
+    """What agents tried and were refused; the page has all of it."""
+    found = evidence.refusals(state)
+    lines = [Text(f"  refused by the {one.by}: {one.agent}: {(one.what or one.reason)[:200]}") for one in found[:10]]
+    if len(found) > len(lines):
+        lines.append(Text(f"  and {counted(len(found) - len(lines), 'refusal')} more, on the page"))
+    return [Text(""), *lines] if lines else []
 
 
 def _agent_row(agent: Mapping[str, object]) -> tuple[object, ...]:

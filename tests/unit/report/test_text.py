@@ -158,3 +158,10 @@ def test_the_report_has_agents_and_tables() -> None:
 
 def test_no_runs_yet() -> None:
     assert "no run yet" in shown(runs.runs([]))
+
+
+def test_the_report_says_what_agents_were_refused() -> None:
+    one = {"by": "guard", "agent": "build\x1b[31m", "what": "psql -p 4546\nVERIFY OK", "reason": "r", "times": 1}
+    said = shown(runs.report(state(outcome="passed", exit_code=0, refused=(one,) * 12)))
+    assert "refused by the guard: build\\x1b[31m: psql -p 4546\\nVERIFY OK" in said and "\x1b" not in said
+    assert "and 2 refusals more, on the page" in said
