@@ -40,12 +40,13 @@ class ChangedRow:
 
 @dataclass(frozen=True, kw_only=True)
 class ChangedTable:
-    """The rows of one table that the journal holds; ``more`` is how many differ besides."""
+    """The rows of one table that the journal holds; ``more`` is how many differ besides, ``note`` what else to know."""
 
     name: str
     counts: str
     rows: tuple[ChangedRow, ...]
     more: str
+    note: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +96,7 @@ def _table(one: Mapping[str, Any]) -> ChangedTable:
         counts=", ".join([*([status] if status else []), *counts]),
         rows=tuple(_row(row) for row in _objects(one.get("rows"))),
         more=f"{more:,}" if isinstance(more, int) and more > 0 else "",
+        note="the application writes to this table, too: its own changes are among these" if one.get("live") else "",
     )
 
 

@@ -64,8 +64,13 @@ def _rows(project: Project, verified: Verified) -> dict[str, Any]:
     """The rows for the journal: of tables in which nothing but an allowed change was found, none."""
     wrong = {t.table for t in verified.comparison.tables if t.verdict not in ("unchanged", "allowed")}
     found = [one for one in verified.rows if one.table in wrong]
-    growing = frozenset(one.table for one in found if project.rule(one.table).rule == "append-only")
-    return changed_rows.document(found, masks=project.settings.diff.mask, growing=growing)
+    rules = {one.table: project.rule(one.table).rule for one in found}
+    return changed_rows.document(
+        found,
+        masks=project.settings.diff.mask,
+        growing=frozenset(table for table, rule in rules.items() if rule == "append-only"),
+        live=frozenset(table for table, rule in rules.items() if rule == "live"),
+    )
 
 
 def broken(project: Project, journal: Journal, recorded: Context | None) -> tuple[str, ...]:

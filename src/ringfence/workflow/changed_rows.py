@@ -31,15 +31,23 @@ _SECRET = re.compile(
 
 
 def document(
-    differences: Sequence[TableDifference], *, masks: Sequence[ColumnName], growing: frozenset[TableName]
+    differences: Sequence[TableDifference],
+    *,
+    masks: Sequence[ColumnName],
+    growing: frozenset[TableName],
+    live: frozenset[TableName] = frozenset(),
 ) -> dict[str, Any]:
-    """What the journal keeps: ``{"tables": [{schema, name, status, key, inserted, updated, deleted, rows, more}],
+    """What the journal keeps: ``{"tables": [{schema, name, status, live, key, inserted, updated, deleted, rows, more}],
     "more_tables"}``, each row as ``{"key", "change", "before", "after"}``.
 
     An updated row has the columns that changed, any other row its first `MOST_COLUMNS`. Of tables in ``growing`` new
-    rows are normal and not shown. Deleted rows come first, then updated ones.
+    rows are normal and not shown; in those in ``live`` the application's own changes are among the rows. Deleted rows
+    come first, then updated ones.
     """
-    tables = [_table(one, masks, skip_inserts=one.table in growing) for one in differences[:MOST_TABLES]]
+    tables = [
+        _table(one, masks, skip_inserts=one.table in growing) | {"live": one.table in live}
+        for one in differences[:MOST_TABLES]
+    ]
     return {"tables": tables, "more_tables": max(0, len(differences) - MOST_TABLES)}
 
 

@@ -10,6 +10,7 @@ from ringfence.report import evidence
 def test_rows_with_their_keys_old_values_and_new_ones() -> None:
     (table,), more = evidence.changed_tables(stories.HALTED)
     assert (table.name, table.counts, table.more, more) == ('"SKU"', "1 inserted, 25 updated, 1 deleted", "23", 2)
+    assert table.note == ""
     gone, changed, longer, new = table.rows
     assert (gone.word, gone.key) == ("deleted", (("id", "77"),))
     assert [(c.column, c.before, c.after) for c in gone.cells] == [

@@ -53,7 +53,9 @@ def test_new_rows_of_a_table_that_may_grow_are_nobodys_business() -> None:
     rows = [(None, {"id": "1", "name": "a customer"}), ({"id": "2", "name": "x"}, {"id": "2", "name": "y"})]
     (table,) = document([difference(*rows, more=7)], masks=(), growing=frozenset({SKU}))["tables"]
     assert [row["change"] for row in table["rows"]] == ["update"] and table["more"] == 0
-    assert table["inserted"] == 8
+    assert table["inserted"] == 8 and table["live"] is False
+    (table,) = document([difference(*rows)], masks=(), growing=frozenset(), live=frozenset({SKU}))["tables"]
+    assert table["live"] is True
 
 
 def test_secrets_are_masked_by_name_by_mask_and_by_form() -> None:
