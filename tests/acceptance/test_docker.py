@@ -153,6 +153,8 @@ def test_the_page_for_projects_that_have_containers(contained: Project, docker: 
                     lambda: docker.run("exec", NAMES[0], "pg_isready", "-h", "127.0.0.1", check=False).returncode == 0,
                     "the container that was there",
                 )
+                line = f'docker exec {NAMES[0]} psql -U postgres -d inventory -c "CREATE TABLE item AS SELECT 1 AS id"'
+                assert shell(contained, docker, line).returncode == 0
             elif " init " in line:
                 told = f"taken from it: db_port {contained.ports['production']}, volume inventory_data_prod, database"
                 assert told in done.stdout + done.stderr

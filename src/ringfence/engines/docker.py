@@ -404,8 +404,8 @@ def _look(
 
 
 def _exposed(found: Found) -> list[str]:
-    open_to_all = [a for a in found.listening() if a.host not in LOOPBACK]
-    return [f"it listens on {_shown(a)}, which other machines may reach; publish it on {HOST}" for a in open_to_all]
+    wide = " and ".join(_shown(a) for a in found.listening() if a.host not in LOOPBACK)
+    return [f"it listens on {wide}, which other machines may reach; publish it on {HOST}"] if wide else []
 
 
 def _not_published(found: Found, port: int) -> str:

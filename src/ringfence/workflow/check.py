@@ -173,7 +173,8 @@ def note(step: OpenStep, lines: Iterable[Line]) -> None:
 def of_findings(name: str, text: str, found: Sequence[Finding], *evidence: str) -> Line:
     """A line that holds when a room that was asked found nothing worse than remarks."""
     bad = at_least(found, "low")
-    seen = (*evidence, *(f"{f.rule}: {f.message}" for f in (bad or found)[:10])) or ("it was looked at; nothing found",)
+    named = dict.fromkeys(f"{f.rule}: {f.message}" for f in (bad or found))
+    seen = (*evidence, *list(named)[:10]) or ("it was looked at; nothing found",)
     return Line(name=name, text=text, outcome="fails" if bad else "holds", evidence=seen, findings=tuple(found))
 
 

@@ -25,6 +25,7 @@ from ringfence.workflow.project import Project
 
 Door = tuple[str, int]
 _INSIDE_PORT = 5432
+_LOOPBACK = ("127.0.0.1", "::1")
 
 CONTAIN: Mapping[EngineKind, str] = {
     "embedded": "contain the test server: with bubblewrap (bwrap) on this machine 'ringfence down test' and "
@@ -51,9 +52,22 @@ def reach(project: Project) -> Iterable[Line]:
         said = _by_program(connection, [hosts, str(pid), *map(str, places)])
     fix = CONTAIN[project.engine("test").kind]
     kept = f"contained by: {contained}"
-    yield _network(by_server, said, kept, fix)
+    yield _network(by_server, said, kept, _publish_less(project) or fix)
     yield _files(places, files, said, kept, fix)
     yield _processes(pid, said, kept, fix)
+
+
+def _publish_less(project: Project) -> str | None:
+    """What mends a way that leads over this machine's own addresses; None where production's container has none."""
+    evidence = project.engine("production").evidence()
+    wide = sorted({_address((at.host, at.port)) for at in evidence.listens if at.host not in _LOOPBACK})
+    if evidence.kind != "docker" or not wide:
+        return None
+    return (
+        f"publish production on 127.0.0.1 only, not on {' and '.join(wide)}: make its container anew with "
+        f"-p 127.0.0.1:{project.target('production').port}:{_INSIDE_PORT}; its volume stays; keep test "
+        "in a network of its own"
+    )
 
 
 def _network(by_server: Mapping[Door, str | None], said: Mapping[str, str] | str, kept: str, fix: str) -> Line:

@@ -59,7 +59,9 @@ def described(found: Found, place: Place) -> Adopted:
         missing.append(f"it publishes {several}: set db_port under [production]")
     if mount is not None and mount.volume is not None:
         taken.append(f"volume {mount.volume}")
-    elif mount is None:
+    elif mount is not None:
+        taken.append(f"data in {one_line(mount.source)}")
+    else:
         missing.append("its data lie in the container itself and go when it goes: give it a volume first")
     if database != _NO_DATABASE:
         taken.append(f"database {one_line(database)}")

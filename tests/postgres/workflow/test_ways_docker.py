@@ -36,7 +36,7 @@ from tests.postgres.workflow.ways import Door, Way, copy_files, let_in
 from ringfence import process
 from ringfence.engines import ports
 from ringfence.engines.docker import DockerEngine
-from ringfence.workflow import environments
+from ringfence.workflow import check_reach, environments
 from ringfence.workflow.backup import create_backup
 from ringfence.workflow.project import open_project
 from ringfence.workflow.reseed import reseed
@@ -187,6 +187,13 @@ def test_the_ways_that_are_tried_first(
     for text in SETTINGS.values():
         with settings(tried.stage, text(tried.stage)):
             all_refuse(tried.stage, capsys, monkeypatch, ON_TEST, looks=False)
+
+
+def test_a_port_that_is_open_to_the_machine_is_found_from_the_test_container(contained: Stage) -> None:
+    """By the gateway of its network; what is to be done is said of production's container, not of test's."""
+    network = next(iter(check_reach.reach(contained.project)))
+    assert network.outcome == "fails", network
+    assert f"-p 127.0.0.1:{contained.production.port}:5432" in str(network.findings[0].fix)
 
 
 TRY: dict[str, Callable[[Tried, str], None]] = {

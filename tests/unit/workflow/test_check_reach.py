@@ -34,6 +34,13 @@ def test_the_network_is_closed_only_when_it_was_tried(words, said, outcome):
     assert "127.0.0.1:4546" in line.evidence[0] or outcome == "unknown" or "127.0.0.1:4546" in str(line.evidence)
 
 
+def test_why_nothing_was_opened_is_said_in_a_few_words():
+    said = f'subscription "ringfence_reach" {DENIED}\n\tIs the server running on that host?'
+    assert check_reach._reason(said) == "Permission denied"
+    unknown = 'could not connect to the publisher: could not translate host name "db" to address'
+    assert check_reach._reason(unknown) == 'could not translate host name "db" to address'
+
+
 @pytest.mark.parametrize(
     ("server", "program", "outcome"),
     [
