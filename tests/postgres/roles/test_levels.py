@@ -232,6 +232,9 @@ def test_strict_refuses_deleting_whatever_does_it(ground: Arena) -> None:
         CREATE FUNCTION purge() RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'DELETE FROM public."Transaction"';
         CREATE FUNCTION empty() RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'TRUNCATE public."Transaction"';
         CREATE RULE r AS ON UPDATE TO "Component" DO ALSO DELETE FROM "Transaction";
+        CREATE SCHEMA own; CREATE TABLE own.parent (id int PRIMARY KEY); INSERT INTO own.parent VALUES (1);
+        CREATE TABLE child (p int REFERENCES own.parent ON DELETE CASCADE); INSERT INTO child VALUES (1);
+        CREATE FUNCTION cascade() RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'DELETE FROM own.parent';
         """
     )
     ground.apply(settings=SETTINGS, level="strict")
@@ -239,6 +242,7 @@ def test_strict_refuses_deleting_whatever_does_it(ground: Arena) -> None:
     for statement in (
         "SELECT purge()",
         "SELECT empty()",
+        "SELECT public.cascade()",
         'UPDATE "Component" SET notes = NULL',
         'DELETE FROM "Component"',
     ):
