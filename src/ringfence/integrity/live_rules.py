@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ringfence.integrity.attribution import LOCAL, NOTHING_WRITTEN, Application, Stranger, Written
 from ringfence.integrity.model import RowChanges, TableDigest, TableName, TableRule, TableVerdict
+from ringfence.wording import counted
 
 _MOST_STRANGERS = 3
 _DONE = (("insert", "inserted"), ("update", "updated"), ("delete", "deleted"), ("other", "written otherwise"))
@@ -75,7 +76,7 @@ def judge(
     if rule.rule not in ("append-only", "live"):
         return plain
     doubt = live.unknown or live.doubts.get(table)
-    totals = f"{old.rows} rows before, {new.rows} after"
+    totals = f"{counted(old.rows, 'row')} before, {new.rows:,} after"
     if verdict == "changed" and rule.rule == "append-only":
         return verdict, said + ("" if doubt or not live.of(table).strangers else f"; {_strangers(table, live)}")
     if doubt is not None:
@@ -85,7 +86,8 @@ def judge(
         return "changed", f"{_strangers(table, live)} ({totals})"
     if not written.application:
         return "unknown", f"it differs ({totals}), and nothing in the WAL says why"
-    by = f"{_operations(written.application)} by the application in {_transactions(written.transactions)} ({totals})"
+    within = counted(written.transactions, "transaction")
+    by = f"{_operations(written.application)} by the application in {within} ({totals})"
     if written.application.keys() - {"insert", "update", "delete"}:
         return "unknown", f"{by}; how is not known"
     if rule.rule == "append-only":
@@ -110,10 +112,6 @@ def _strangers(table: TableName, live: Attribution) -> str:
 
 def _operations(operations: Mapping[str, int]) -> str:
     return ", ".join(f"{operations[name]} {word}" for name, word in _DONE if operations.get(name))
-
-
-def _transactions(number: int) -> str:
-    return "1 transaction" if number == 1 else f"{number} transactions"
 
 
 def told(stranger: Stranger) -> str:

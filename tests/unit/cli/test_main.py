@@ -54,7 +54,7 @@ def test_every_command_has_help_with_its_exit_statuses(command: str, capsys: pyt
 OF_A_PROJECT = (
     *("up", "down", "status", "check", "reseed --fresh-start", "verify", "diff", "repair", "restore x", "run x", "pre"),
     *("post", "runs", "report", "resolve x --reason x", "sandbox -- true", "agents sync", "agents check", "lint"),
-    *("roles apply", "roles audit", "roles prove"),
+    *("roles apply", "roles audit", "roles prove", "live apply", "live check", "live remove"),
     *("backup create", "backup list", "backup verify", "backup pin x", "backup unpin x", "backup mend x"),
 )
 

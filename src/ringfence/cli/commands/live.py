@@ -60,7 +60,9 @@ def check(json: Json = False, config: Config = None) -> None:
     session = begin(as_json=json, config=config)
     found = work.check(session.project)
     session.console.show(shown.text(found))
-    session.console.show(f"live: {len(found)} findings" if found else "live: the writers of every table can be told")
+    session.console.show(
+        f"live: {counted(len(found), 'finding')}" if found else "live: the writers of every table can be told"
+    )
     session.end(shown.document(found), 1 if found else 0)
 
 
