@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from tests.postgres.conftest import MAJORS, Server
-from tests.thin import some
+from tests.thin import outer, some
 
 from ringfence.integrity import baseline, live, observe, wal_mark, witness
 from ringfence.integrity.attribution import Application
@@ -208,6 +208,7 @@ TRAFFIC: Mapping[str, tuple[str, ...]] = {
 }
 
 
+@pytest.mark.parametrize("server", outer(MAJORS), indirect=True)
 def test_what_the_application_does_passes(stage: Stage) -> None:
     for statements in TRAFFIC.values():
         stage.app(*statements)
@@ -349,6 +350,7 @@ def test_what_the_application_may_not_do(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("seed", some(range(6), keep=1))
+@pytest.mark.parametrize("server", outer(MAJORS), indirect=True)
 def test_random_transactions_are_put_down_to_whom_they_are_of(stage: Stage, seed: int) -> None:
     """Two roles in turn, in every shape a transaction has; each source names exactly the strangers that committed."""
     dice = random.Random(f"{seed} {stage.server.major}")
