@@ -289,6 +289,7 @@ class Project:
     def reset_production(self) -> None:
         """Production's database as it was at `keep_production`, with the oid that it had: the same database again."""
         oid, rights = self.sql("production", _DATABASE, database="postgres")[0]
+        of_roles = self.sql("production", _ROLE_SETTINGS, database="postgres")
         settings = ("ringfence.environment = 'production'", f"ringfence.project = '{self.name}'")
         with self.connect("production", database="postgres") as connection:
             connection.execute("DROP DATABASE inventory WITH (FORCE)")
@@ -296,6 +297,8 @@ class Project:
             for setting in settings:
                 connection.execute(f"ALTER DATABASE inventory SET {setting}".encode())
             connection.execute("UPDATE pg_database SET datacl = %s WHERE oid = %s", (rights, oid))
+            for role, values in of_roles:
+                connection.execute("INSERT INTO pg_db_role_setting VALUES (%s, %s, %s)", (oid, role, values))
 
     # ── the repository ──
 
@@ -442,6 +445,10 @@ class Project:
 
 _INITIAL: dict[Path, str] = {}
 _DATABASE = "SELECT oid, datacl::text[]::aclitem[]::text FROM pg_database WHERE datname = 'inventory'"
+_ROLE_SETTINGS = """
+SELECT s.setrole, s.setconfig FROM pg_db_role_setting AS s JOIN pg_database AS d ON d.oid = s.setdatabase
+WHERE d.datname = 'inventory' AND s.setrole <> 0
+"""
 _TABLES = """
 SELECT n.nspname, c.relname
 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
