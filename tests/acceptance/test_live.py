@@ -90,6 +90,7 @@ def test_a_run_while_the_application_writes(shop, live):
     assert "the application may write to it" in told
 
 
+@pytest.mark.long
 def test_what_the_application_wrote_before_it_was_live_is_not_explained(shop, live):
     """A baseline without a witness: rows that differ are unknown, not allowed."""
     shop.configure()

@@ -180,6 +180,7 @@ def test_a_change_is_a_change_where_its_rows_cannot_be_compared(shop, baseline):
         shop.run("up")
 
 
+@pytest.mark.long
 def test_an_upgrade_that_sets_another_setting_is_allowed_and_said(shop):
     """The baseline is of a server that an earlier version started: without one of the settings there are now."""
     settings = shop.data("production") / "ringfence.conf"

@@ -21,6 +21,14 @@ RULES = """
 [verify.rules]
 events = "append-only"
 """
+ALIKE = {
+    *("one value", "every row of a table", "one row deleted", "one row inserted", "truncated and numbering restarted"),
+    *("a trigger wrote, too", "keys moved by one", "a self-reference turned", "a circle lengthened", "text keys"),
+    *("no key: values without an equality", "names that need quotes", "dates out of bounds", "a partition emptied"),
+    *("one row without columns more", "not a number, minus zero, scale", "composite keys of bytes and time"),
+    *("enums, arrays, composites, documents", "a cascading change of a key", "a sequence set back"),
+}
+"""Repaired in the way of another one that is here, or a part of ``everything at once``: among the long tests."""
 FAST = Request(evidence=False)
 # One statement that sets every sequence back to where it is now.
 SEQUENCES = """
@@ -61,7 +69,7 @@ def test_there_are_forty_kinds_of_damage() -> None:
     assert len(DAMAGES) >= 40
 
 
-@pytest.mark.parametrize("name", DAMAGES)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.long if n in ALIKE else ()) for n in DAMAGES])
 def test_damage_is_repaired(shop: Stage, name: str) -> None:
     shop.run("production", *DAMAGES[name])
     done = apply(shop)
