@@ -12,6 +12,8 @@ import subprocess
 from collections.abc import Callable
 from urllib.parse import quote
 
+from tests.bench.timing import in_turn, row
+
 from ringfence.postgres.connection import connect
 from ringfence.postgres.target import Target, find_password
 from ringfence.workflow import testserver
@@ -28,13 +30,7 @@ assert len(found) == 2, found  # the old row and the new one
 """
 
 
-def rows_beside_data_diff(
-    project: Project,
-    rows: Callable[[], None],
-    in_turn: Callable[[Callable[[], object], Callable[[], object]], tuple[list[float], list[float]]],
-    row: Callable[[str, tuple[list[float], list[float]], str, str], None],
-    label: str,
-) -> None:
+def rows_beside_data_diff(project: Project, rows: Callable[[], None], label: str) -> None:
     """One changed row found by ``rows`` (our diff), and by data-diff with two threads for each database."""
     if not PYTHON:
         print("data-diff: not measured, RINGFENCE_BENCH_DATA_DIFF names no Python that has it")

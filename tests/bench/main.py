@@ -1,6 +1,6 @@
 """``make bench``: both sides of each comparison in one run, in turn, medians; prints the table of docs/benchmarks.md.
 
-Everything happens in a scratch directory on free ports. Rows: ``RINGFENCE_BENCH_ROWS`` (default 5,000,000).
+Everything happens in a scratch directory on free ports. Rows: ``RINGFENCE_BENCH_ROWS`` (default 10,000,000).
 """
 
 from __future__ import annotations
@@ -8,15 +8,13 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.bench import data_diff, formats, guard, live, restores, since, strict
+from tests.bench.timing import ROWS, RUNS, head, in_turn, program, row
 
 from ringfence.config import template
 from ringfence.engines import ports
@@ -29,9 +27,6 @@ from ringfence.workflow import environments
 from ringfence.workflow.backup import create_backup
 from ringfence.workflow.diff import diff
 from ringfence.workflow.project import Project, open_project
-
-ROWS = int(os.environ.get("RINGFENCE_BENCH_ROWS", "5000000"))
-RUNS = int(os.environ.get("RINGFENCE_BENCH_RUNS", "5"))
 
 NARROW = """
 CREATE TABLE public.accounts (aid int NOT NULL PRIMARY KEY, bid int, abalance int, filler char(84));
@@ -105,11 +100,10 @@ def measure(project: Project) -> None:
     chosen = programs.choose(project.programs)
     print(f"Machine: {platform.machine()}, {os.cpu_count()} processors, Linux {platform.release()}.", end=" ")
     print(f"PostgreSQL {chosen.major}.{chosen.minor}, Python {platform.python_version()}. {RUNS} runs each, in turn.\n")
-    print("| what | median | min to max | beside | median | ratio of medians | goal |")
-    print("|---|---|---|---|---|---|---|")
+    head()
     backup_beside_pg_dump(project)
     verify_beside_full(project)
-    restores.reset_beside_pg_restore(project, program, in_turn, row)
+    restores.reset_beside_pg_restore(project)
     for table in ("accounts", "wide"):
         fingerprint_beside_text(project, table)
     diff_beside_fingerprint(project)
@@ -185,7 +179,7 @@ def diff_beside_fingerprint(project: Project) -> None:
 
     command = [str(Path(sys.executable).with_name("ringfence")), "diff"]
     label = f"one changed row of `accounts`, {ROWS:,} rows"
-    data_diff.rows_beside_data_diff(project, rows, in_turn, row, label)
+    data_diff.rows_beside_data_diff(project, rows, label)
     with connect(target) as session, observe.open_snapshot(target) as snapshot:
         session.execute("SET max_parallel_workers_per_gather = 0")
         table = next(t for t in snapshot.tables if t.name.name == "accounts")
@@ -194,32 +188,6 @@ def diff_beside_fingerprint(project: Project) -> None:
         row(f"{label}: `diff`", in_turn(rows, lambda: session.execute(whole).fetchone()), beside, "at most 2.5")
         both = in_turn(lambda: program(command, project.settings.root), lambda: session.execute(whole).fetchone())
         row(f"{label}: the command `ringfence diff`, all tables", both, beside, "")
-
-
-def program(command: list[str], where: Path) -> None:
-    """Run a whole program; its output is thrown away, its failure is not."""
-    subprocess.run(command, cwd=where, check=True, capture_output=True)
-
-
-def in_turn(one: Callable[[], object], other: Callable[[], object]) -> tuple[list[float], list[float]]:
-    """A warm-up of each, then A B A B …, in seconds."""
-    one(), other()
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(RUNS):
-        for which, act in enumerate((one, other)):
-            started = time.perf_counter()
-            act()
-            times[which].append(time.perf_counter() - started)
-    return times
-
-
-def row(what: str, times: tuple[list[float], list[float]], beside: str, goal: str) -> None:
-    """One line of the table."""
-    one, other = (statistics.median(t) for t in times)
-    spread = f"{min(times[0]):.2f} to {max(times[0]):.2f} s"
-    print(
-        f"| {what} | {one:.2f} s | {spread} | {beside} | {other:.2f} s | **{one / other:.2f}** | {goal} |", flush=True
-    )
 
 
 if __name__ == "__main__":

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from psycopg import sql
+from tests.bench.timing import in_turn, program, row
 
 from ringfence.postgres import databases, programs
 from ringfence.postgres.connection import connect
@@ -17,12 +16,7 @@ from ringfence.workflow.project import Project
 RINGFENCE = str(Path(sys.executable).with_name("ringfence"))
 
 
-def reset_beside_pg_restore(
-    project: Project,
-    program: Callable[[list[str], Path], None],
-    in_turn: Callable[[Callable[[], object], Callable[[], object]], tuple[list[float], list[float]]],
-    row: Callable[[str, tuple[list[float], list[float]], str, str], None],
-) -> None:
+def reset_beside_pg_restore(project: Project) -> None:
     """The whole command, with its comparison of every row, beside the whole program, which compares nothing."""
     root = project.settings.root
     entry = project.store.newest()
@@ -55,10 +49,6 @@ def reset_beside_pg_restore(
 
         times = in_turn(copy, logged)
         row("the copy alone, `file_copy`", times, "`STRATEGY wal_log`", "")
-        restored = statistics.median(both[1])
-        print(
-            f"| the copy alone | {statistics.median(times[0]):.2f} s | | `pg_restore -j2` | {restored:.2f} s | "
-            f"**{statistics.median(times[0]) / restored:.2f}** | at most 0.2 |"
-        )
+        row("the copy alone, `file_copy`", (times[0], both[1]), "`pg_restore -j2`", "at most 0.2")
         for name in ("plain", "copied", "logged"):
             databases.drop(admin, name)

@@ -5,11 +5,11 @@ Part of ``make bench``; alone, on the narrow table only: ``PYTHONPATH=. python -
 
 from __future__ import annotations
 
-import os
-import statistics
-import time
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+
+from tests.bench.timing import ROWS, head, in_turn, row
 
 from ringfence.integrity import fingerprint, observe, since, wal_mark
 from ringfence.integrity.fingerprint import Load
@@ -19,13 +19,12 @@ from ringfence.postgres.connection import connect
 from ringfence.workflow import wal_sources
 from ringfence.workflow.project import Project
 
-ROWS = int(os.environ.get("RINGFENCE_BENCH_ROWS", "5000000"))
-RUNS = int(os.environ.get("RINGFENCE_BENCH_RUNS", "5"))
 QUARTER = "CREATE TABLE public.quarter AS SELECT * FROM public.accounts WHERE aid <= {rows} / 4"
 MD5 = """
-SELECT count(*), sum(('x' || substring(md5((t.*)::text), 18))::bit(60)::bigint) FROM public.accounts AS t
+SELECT count(*), sum(('x' || left(m, 16))::bit(64)::bigint), sum(('x' || right(m, 16))::bit(64)::bigint)
+FROM (SELECT md5((t.*)::text) AS m FROM public.accounts AS t OFFSET 0) AS hashed
 """
-"""60 bits of the md5 of each row's text, added up: how data-diff sums a segment's checksum."""
+"""128 bits, too, from the md5 of each row's text: both halves added up."""
 DATA_DIFF = """
 SELECT count(*), sum(('x' || substring(md5(
     coalesce(aid::varchar, '<null>') || '|' || coalesce(bid::varchar, '<null>') || '|' ||
@@ -34,17 +33,6 @@ SELECT count(*), sum(('x' || substring(md5(
 FROM public.accounts
 """
 """The checksum that data-diff sends for these columns, over the whole table in one session."""
-
-
-def timed(act: Callable[[], object], runs: int = RUNS) -> list[float]:
-    """One warm-up, then so many runs, in seconds."""
-    times = []
-    for number in range(runs + 1):
-        started = time.perf_counter()
-        act()
-        if number:
-            times.append(time.perf_counter() - started)
-    return times
 
 
 def verify_beside_fingerprint(project: Project) -> None:
@@ -56,32 +44,62 @@ def verify_beside_fingerprint(project: Project) -> None:
         connection.execute("CHECKPOINT")
     with observe.open_marked_snapshot(target, slots=wal_mark.slot_prefix("bench")) as snapshot:
         before = observe.observe(snapshot, observe.new_seeds(), workers=2)
-    full = _rows(project, before, "accounts", full=True)
     label = f"of {ROWS:,} rows"
-    _row(f"rows compared, nothing written, {label}", _rows(project, before, "accounts"), full, "at most 0.02")
+    with _comparer(project, before, "accounts", full=True) as full, _comparer(project, before, "accounts") as ours:
+        row(f"rows compared, nothing written, {label}", in_turn(ours, full), "its whole fingerprint", "at most 0.02")
     with connect(target, read_only=False) as connection:
         connection.execute("BEGIN; UPDATE public.accounts SET abalance = 1 WHERE aid <= 10; ROLLBACK")
         connection.execute("VACUUM public.accounts")
-    _row(f"rows compared, rolled back and vacuumed, {label}", _rows(project, before, "accounts"), full, "at most 0.02")
+    with _comparer(project, before, "accounts", full=True) as full, _comparer(project, before, "accounts") as ours:
+        what = f"rows compared, rolled back and vacuumed, {label}"
+        row(what, in_turn(ours, full), "its whole fingerprint", "at most 0.02")
     with connect(target, read_only=False) as connection:
         for table, rows in (("accounts", ROWS), ("quarter", ROWS // 4)):
             for number in range(10):
                 query = f"UPDATE public.{table} SET abalance = abalance + 1 WHERE aid = %s"
                 connection.execute(query.encode(), (1 + number * rows // 10,))
-    changed, quarter = _rows(project, before, "accounts"), _rows(project, before, "quarter")
-    _row(f"rows compared, ten updated far apart, {label}", changed, full, "at most 0.02")
-    _row(f"the same {label}", changed, quarter, "less than 1.3", f"the same of {ROWS // 4:,} rows")
-    one = _whole(project, before, workers=1)
-    session = f"fingerprint {label}, one session"
-    _row(session, one, _plain(project, "SELECT count(*) FROM public.accounts AS t"), "at most 5", "`count(*)`")
-    text = "SELECT sum(length((t.*)::text)) FROM public.accounts AS t"
-    _row(session, one, _plain(project, text), "at most 0.5", "`sum(length((t.*)::text))`")
-    _row(f"fingerprint {label}, two sessions", _whole(project, before, workers=2), one, "at most 0.63", "one session")
-    _row(session, one, _plain(project, MD5), "at most 0.2", "sum of `md5(row::text)`")
-    _row(session, one, _plain(project, DATA_DIFF), "at most 0.125", "`data-diff`'s checksum query")
+    with (
+        _comparer(project, before, "accounts", full=True) as full,
+        _comparer(project, before, "accounts") as ours,
+        _comparer(project, before, "quarter") as quarter,
+    ):
+        what = f"rows compared, ten updated far apart, {label}"
+        row(what, in_turn(ours, full), "its whole fingerprint", "at most 0.02")
+        row(what, in_turn(ours, quarter), f"the same of {ROWS // 4:,} rows", "less than 1.3")
+    fingerprint_beside_others(project, before)
 
 
-def _rows(project: Project, before: Observation, table: str, *, full: bool = False) -> list[float]:
+def fingerprint_beside_others(project: Project, before: Observation) -> None:
+    """The 128-bit fingerprint of a narrow table beside what else reads every row, in one process of the server."""
+    target, label = project.target("production"), f"fingerprint of {ROWS:,} rows"
+    with connect(target) as connection, observe.open_snapshot(target) as snapshot:
+        connection.execute("SET max_parallel_workers_per_gather = 0")
+        chosen = [t for t in snapshot.tables if t.name.name == "accounts"]
+
+        def whole(workers: int) -> Callable[[], object]:
+            load = Load(workers=workers)
+            return lambda: fingerprint.digest_whole(target, chosen, before.seeds, snapshot=snapshot.name, load=load)
+
+        def plain(query: str) -> Callable[[], object]:
+            return lambda: connection.execute(query.encode()).fetchone()
+
+        one, two = f"{label}, one session", f"{label}, two sessions"
+        count, text = (
+            "SELECT count(*) FROM public.accounts",
+            "SELECT sum(length((t.*)::text)) FROM public.accounts AS t",
+        )
+        row(one, in_turn(whole(1), plain(count)), "`count(*)`", "at most 5")
+        row(one, in_turn(whole(1), plain(text)), "`sum(length((t.*)::text))`", "at most 0.5")
+        row(two, in_turn(whole(2), whole(1)), "one session", "at most 0.63")
+        row(one, in_turn(whole(1), plain(MD5)), "`md5(row::text)`, both halves summed", "at most 0.2")
+        row(one, in_turn(whole(1), plain(DATA_DIFF)), "`data-diff`'s checksum query", "at most 0.125")
+
+
+@contextlib.contextmanager
+def _comparer(
+    project: Project, before: Observation, table: str, *, full: bool = False
+) -> Iterator[Callable[[], object]]:
+    """What compares the rows of one table with the baseline, in a snapshot that is held."""
     with observe.open_snapshot(project.target("production")) as snapshot:
         chosen = replace(snapshot, tables=tuple(t for t in snapshot.tables if t.name.name == table))
         state = read_state(snapshot.connection, seed=before.seeds.first)
@@ -91,39 +109,11 @@ def _rows(project: Project, before: Observation, table: str, *, full: bool = Fal
             found = since.rows_since(chosen, before, state, readers=readers, load=Load(workers=1), full=full)
             assert found.proof == ("fingerprint" if full else "wal"), found.reasons
 
-        return timed(act)
-
-
-def _whole(project: Project, before: Observation, *, workers: int) -> list[float]:
-    target = project.target("production")
-    with observe.open_snapshot(target) as snapshot:
-        chosen = [t for t in snapshot.tables if t.name.name == "accounts"]
-        return timed(
-            lambda: fingerprint.digest_whole(
-                target, chosen, before.seeds, snapshot=snapshot.name, load=Load(workers=workers)
-            )
-        )
-
-
-def _plain(project: Project, query: str) -> list[float]:
-    """A query in one process of the server."""
-    with connect(project.target("production")) as connection:
-        connection.execute("SET max_parallel_workers_per_gather = 0")
-        return timed(lambda: connection.execute(query.encode()).fetchone(), runs=2)
-
-
-def _row(what: str, one: list[float], other: list[float], goal: str, beside: str = "its whole fingerprint") -> None:
-    mine, theirs = statistics.median(one), statistics.median(other)
-    spread = f"{min(one):.3f} to {max(one):.3f} s"
-    print(
-        f"| {what} | {mine:.3f} s | {spread} | {beside} | {theirs:.3f} s | **{mine / theirs:.3f}** | {goal} |",
-        flush=True,
-    )
+        yield act
 
 
 def _alone(project: Project) -> None:
-    print("| what | median | min to max | beside | median | ratio of medians | goal |")
-    print("|---|---|---|---|---|---|---|")
+    head()
     verify_beside_fingerprint(project)
 
 

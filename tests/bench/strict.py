@@ -19,7 +19,7 @@ from ringfence.roles.model import GUARD_TRIGGERS, Policy
 from ringfence.workflow import roles
 from ringfence.workflow.project import Project
 
-RUNS = int(os.environ.get("RINGFENCE_BENCH_RUNS", "5"))
+RUNS = int(os.environ.get("RINGFENCE_BENCH_RUNS", "3"))
 ROWS, LIMIT = 100_000, 5_000
 TABLES = ("guarded", "bare")
 
