@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 from tests.acceptance.project import Project, ends, processes_with, wait_for
+from tests.thin import some
 
 RESEED_KEYS = {
     *("schema", "backup", "database", "tables", "rows", "proven", "reference_reused", "seconds"),
@@ -43,6 +44,9 @@ def test_an_empty_test_database_is_a_catastrophe_until_a_person_says_otherwise(s
     assert shop.contents("test") == shop.contents("production")
     assert shop.json("reseed")["reference_reused"] is True
 
+
+@pytest.mark.long
+def test_a_test_database_that_is_gone_is_a_catastrophe_too(shop):
     shop.sql("test", "DROP DATABASE inventory_test WITH (FORCE)", database="postgres")
     shop.refused("reseed", code=99)
     shop.run("reseed", "--fresh-start")
@@ -59,6 +63,7 @@ def test_whatever_was_done_to_it_it_is_as_the_backup_again(used):
     assert used.sql("test", """SELECT to_regclass('mine') IS NULL""") == [(True,)]
 
 
+@pytest.mark.long
 def test_a_reference_that_was_touched_is_made_anew(used):
     used.run("reseed")
     used.sql("test", 'DELETE FROM "Transaction" WHERE id = 1', database=REFERENCE)
@@ -67,6 +72,7 @@ def test_a_reference_that_was_touched_is_made_anew(used):
     assert used.contents("test") == used.contents("production")
 
 
+@pytest.mark.long
 def test_an_older_backup(used):
     older = used.json("backup", "create")["backup"]["id"]
     used.sql("production", """INSERT INTO "Component" (code) VALUES ('newer')""")
@@ -82,11 +88,14 @@ def test_an_older_backup(used):
 
 @pytest.mark.parametrize(
     "statement",
-    [
-        "ALTER DATABASE inventory_test RESET ringfence.environment",
-        "ALTER DATABASE inventory_test SET ringfence.environment = 'production'",
-        "ALTER DATABASE inventory_test SET ringfence.project = 'another'",
-    ],
+    some(
+        [
+            "ALTER DATABASE inventory_test RESET ringfence.environment",
+            "ALTER DATABASE inventory_test SET ringfence.environment = 'production'",
+            "ALTER DATABASE inventory_test SET ringfence.project = 'another'",
+        ],
+        keep=1,
+    ),
 )
 def test_a_database_that_is_not_provably_the_test_database_is_left_alone(shop, statement):
     before = shop.contents("test")
@@ -132,6 +141,7 @@ def another_way_to_production(project: Project) -> Iterator[int]:
         serving.join(10)
 
 
+@pytest.mark.long
 def test_a_way_to_production_by_another_port_is_seen_through(shop):
     """Everything says test: port, role and password, even a database with the test database's name and stamp."""
     text, passwords = shop.config.read_text(), shop.pgpass.read_text()
@@ -164,7 +174,7 @@ def test_a_way_to_production_by_another_port_is_seen_through(shop):
 
 
 def test_two_at_once_take_turns(used):
-    used.run("backup", "create")
+    """The backup is new: one of them makes the reference from it, the other one finds it."""
     children = [used.start("reseed") for _ in range(2)]
     assert [ends(child) for child in children] == [0, 0]
     assert used.contents("test") == used.contents("production")
@@ -181,7 +191,11 @@ def test_without_a_backup_and_without_a_server(shop):
     assert shop.contents("test") == before
 
 
-def test_a_reseed_that_is_killed_leaves_the_test_database_as_it_was(used):
+KILLS = ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130))
+
+
+@pytest.mark.parametrize("kills", some([KILLS[:1], KILLS], keep=1), ids=["killed", "killed and interrupted"])
+def test_a_reseed_that_is_killed_leaves_the_test_database_as_it_was(used, kills):
     used.sql("production", "CREATE MATERIALIZED VIEW slow AS SELECT 1 AS one FROM pg_sleep(2)")
     used.run("backup", "create")
     before, stamp = used.contents("test"), stamp_of_test(used)
@@ -199,7 +213,7 @@ def test_a_reseed_that_is_killed_leaves_the_test_database_as_it_was(used):
     assert (used.contents("test"), stamp_of_test(used)) == (before, stamp)
 
     # The command is killed, and then interrupted.
-    for sign, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)):
+    for sign, code in kills:
         child = used.start("reseed")
         wait_for(restoring, "pg_restore")
         child.send_signal(sign)

@@ -18,7 +18,7 @@ from ringfence.backup.restore import restore
 from ringfence.errors import BackupError, EmptyTestDatabaseError, IdentityError, RestoreError
 from ringfence.integrity.compare import differing
 from ringfence.integrity.model import Observation
-from ringfence.postgres import databases
+from ringfence.postgres import databases, identity
 from ringfence.postgres.connection import PINNED_SETTINGS, connect
 from ringfence.workflow import environments, rebuild
 from ringfence.workflow.backup import Created, create_backup
@@ -50,11 +50,30 @@ def assert_equal(stage: Stage, before: Observation) -> None:
 
 
 @pytest.fixture
-def seeded(stage: Stage) -> Iterator[tuple[Stage, Created]]:
-    """A project whose test database was made from its only backup."""
+def own(stage: Stage) -> Iterator[tuple[Stage, Created]]:
+    """A project of the test's own, whose test database was made from its only backup."""
     made = backed_up(stage, *SAMPLE)
     reseeded(stage, fresh_start=True)
     yield stage, made
+
+
+@pytest.fixture(scope="module")
+def ground(world: World) -> Iterator[tuple[Stage, Created]]:
+    with world.stage(MAJORS[0], MAJORS[0]) as stage:
+        made = backed_up(stage, *SAMPLE)
+        reseeded(stage, fresh_start=True)
+        yield stage, made
+
+
+@pytest.fixture
+def seeded(ground: tuple[Stage, Created]) -> Iterator[tuple[Stage, Created]]:
+    """The same for tests that make no other backup and leave the settings alone; the test database is put back."""
+    stage = dataclasses.replace(ground[0], progress=Quiet())
+    yield stage, ground[1]
+    with connect(stage.project.engine("test").target("postgres"), read_only=False) as connection:
+        if databases.exists(connection, stage.test.database):
+            identity.write_stamp(connection, stage.test.database, environment="test", project=stage.project.name)
+    reseeded(stage, fresh_start=True)
 
 
 # --- the way there ----------------------------------------------------------------------------------------------------
@@ -74,6 +93,7 @@ def test_the_first_time_has_to_be_said(stage: Stage) -> None:
     assert_equal(stage, made.observation)
 
 
+@pytest.mark.long
 def test_a_wiped_test_database_is_a_catastrophe(seeded: tuple[Stage, Created]) -> None:
     stage, made = seeded
     stage.run("test", "DROP TABLE public.item")
@@ -92,6 +112,7 @@ def test_a_dropped_test_database_is_a_catastrophe(seeded: tuple[Stage, Created])
     assert_equal(stage, made.observation)
 
 
+@pytest.mark.long
 def test_the_second_time_the_reference_is_copied(seeded: tuple[Stage, Created]) -> None:
     stage, made = seeded
     stage.run("test", "DELETE FROM public.item WHERE id > 5", "CREATE TABLE public.agents_own (a int)")
@@ -100,6 +121,7 @@ def test_the_second_time_the_reference_is_copied(seeded: tuple[Stage, Created]) 
     assert_equal(stage, made.observation)
 
 
+@pytest.mark.long
 def test_people_who_are_connected_are_sent_away(seeded: tuple[Stage, Created]) -> None:
     stage, _ = seeded
     stop = threading.Event()
@@ -135,8 +157,8 @@ def test_a_lock_that_somebody_holds_in_the_test_database_is_no_obstacle(
         reseeded(stage)
 
 
-def test_an_older_backup_can_be_asked_for(seeded: tuple[Stage, Created]) -> None:
-    stage, made = seeded
+def test_an_older_backup_can_be_asked_for(own: tuple[Stage, Created]) -> None:
+    stage, made = own
     later = backed_up(stage, "INSERT INTO public.item (words) VALUES ('later')")
     assert reseeded(stage).backup == later.manifest.id
     assert_equal(stage, later.observation)
@@ -144,16 +166,17 @@ def test_an_older_backup_can_be_asked_for(seeded: tuple[Stage, Created]) -> None
     assert_equal(stage, made.observation)
 
 
-def test_production_may_be_down(seeded: tuple[Stage, Created]) -> None:
-    stage, made = seeded
+def test_production_may_be_down(own: tuple[Stage, Created]) -> None:
+    stage, made = own
     port = stage.project.settings.production.db_port
     stage = stage.reopened(**{f"db_port = {port}": "db_port = 9"})
     reseeded(stage)
     assert_equal(stage, made.observation)
 
 
-def test_proving_a_backup_leaves_the_test_database_alone(seeded: tuple[Stage, Created]) -> None:
-    stage, _ = seeded
+@pytest.mark.long
+def test_proving_a_backup_leaves_the_test_database_alone(own: tuple[Stage, Created]) -> None:
+    stage, _ = own
     stage.run("test", "DELETE FROM public.item")
     later = backed_up(stage, "INSERT INTO public.item (words) VALUES ('later')")
     prove_backup(stage.project, later.entry, Quiet())
@@ -182,7 +205,7 @@ def reference_of(stage: Stage) -> str:
             "GRANT ALL ON public.item TO PUBLIC",
             "DROP TABLE public.item",
         ],
-        keep=2,
+        keep=1,
     ),
 )
 def test_a_reference_that_was_touched_is_made_anew(seeded: tuple[Stage, Created], harm: str) -> None:
@@ -215,7 +238,7 @@ def test_a_reference_that_was_touched_is_made_anew(seeded: tuple[Stage, Created]
             "ALTER ROLE ALL SET statement_timeout = '1h'",
             "CREATE DATABASE {reference}_planted TEMPLATE {reference}",
         ],
-        keep=3,
+        keep=1,
     ),
 )
 def test_whatever_was_done_to_the_databases_the_next_reseed_works(seeded: tuple[Stage, Created], harm: str) -> None:
@@ -259,7 +282,7 @@ def test_databases_of_others_with_our_names_are_left_alone(seeded: tuple[Stage, 
 # --- refused ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stamp", ["none", "other environment", "other project"])
+@pytest.mark.parametrize("stamp", some(["other environment", "none", "other project"], keep=1))
 def test_a_database_without_the_stamp_is_refused(seeded: tuple[Stage, Created], stamp: str) -> None:
     stage, _ = seeded
     name = stage.test.database
@@ -275,9 +298,9 @@ def test_a_database_without_the_stamp_is_refused(seeded: tuple[Stage, Created], 
     assert stage.value("test", "SELECT to_regclass('public.important') IS NOT NULL") is True
 
 
-def test_the_server_of_the_backup_is_refused(seeded: tuple[Stage, Created]) -> None:
+def test_the_server_of_the_backup_is_refused(own: tuple[Stage, Created]) -> None:
     """F83, F84: whatever the settings say, the server is asked."""
-    stage, made = seeded
+    stage, made = own
     ports = (stage.project.settings.production.db_port, stage.project.settings.test.db_port)
     stage = stage.reopened(**{f"db_port = {ports[0]}": "db_port = 9"})
     stage = stage.reopened(
@@ -289,14 +312,15 @@ def test_the_server_of_the_backup_is_refused(seeded: tuple[Stage, Created]) -> N
     assert caught.value.exit_code == 7
 
 
+@pytest.mark.long
 def test_no_backup_at_all(stage: Stage) -> None:
     with pytest.raises(BackupError, match="there is no backup in"):
         reseeded(stage, fresh_start=True)
 
 
-def test_a_restore_that_differs_changes_nothing(seeded: tuple[Stage, Created], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_restore_that_differs_changes_nothing(own: tuple[Stage, Created], monkeypatch: pytest.MonkeyPatch) -> None:
     """The one thing between a wrong restore and the test database is the comparison."""
-    stage, _ = seeded
+    stage, _ = own
     stage.run("test", "UPDATE public.item SET words = 'as it was' WHERE id = 1")
     backed_up(stage, "INSERT INTO public.item (words) VALUES ('later')")
     real = restore
@@ -317,9 +341,9 @@ def test_a_restore_that_differs_changes_nothing(seeded: tuple[Stage, Created], m
     assert sorted(s or "" for s in stage.own_databases().values()) == ["reference", "test"]
 
 
-def test_a_restore_that_fails_changes_nothing(seeded: tuple[Stage, Created]) -> None:
+def test_a_restore_that_fails_changes_nothing(own: tuple[Stage, Created]) -> None:
     """F37."""
-    stage, _ = seeded
+    stage, _ = own
     stage.run("test", "UPDATE public.item SET words = 'as it was' WHERE id = 1")
     backed_up(
         stage,
@@ -351,7 +375,7 @@ def test_what_is_not_carried_yet_is_in_the_zoo() -> None:
     assert set(IN_OTHER_WORDS) <= set(zoo(18))
 
 
-@pytest.mark.parametrize("pair", some(sorted(PAIRS, key=OUTER_FIRST), keep=2), ids=lambda p: f"{p[0]}to{p[1]}")
+@pytest.mark.parametrize("pair", some(sorted(PAIRS, key=OUTER_FIRST), keep=1), ids=lambda p: f"{p[0]}to{p[1]}")
 def test_one_of_everything_is_carried(world: World, pair: tuple[int, int]) -> None:
     known = {COLLATION, OPTIONS} if pair[0] == pair[1] else set()
     with world.stage(*pair) as stage:
@@ -374,7 +398,7 @@ def test_one_of_everything_is_carried(world: World, pair: tuple[int, int]) -> No
 
 
 @pytest.mark.parametrize("major", some(MAJORS, keep=1), ids=lambda m: f"pg{m}")
-@pytest.mark.parametrize("statement", IN_OTHER_WORDS, ids=["collation", "options", "multirange"])
+@pytest.mark.parametrize("statement", some(IN_OTHER_WORDS, keep=1), ids=["collation", "options", "multirange"])
 def test_what_a_restore_says_in_other_words(world: World, major: int, statement: str) -> None:
     view = "CREATE VIEW zoo.shown WITH (security_barrier) AS SELECT id FROM public.item WITH CHECK OPTION"
     with world.stage(major, major) as stage:
@@ -389,6 +413,9 @@ def test_an_older_test_server_is_told_as_the_reason(world: World) -> None:
         backed_up(stage, *SAMPLE)
         with pytest.raises(RestoreError, match="older"):
             reseeded(stage, fresh_start=True)
+
+
+LOCALES = ("ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'", "LC_COLLATE 'C.UTF-8'")
 
 
 def test_roles_that_the_test_server_does_not_have_are_made_without_a_login(stage: Stage) -> None:
@@ -413,7 +440,7 @@ def test_roles_that_the_test_server_does_not_have_are_made_without_a_login(stage
     assert stage.value("test", f"{query} AND NOT rolcanlogin AND rolpassword IS NULL") == sorted(names)
 
 
-@pytest.mark.parametrize("clause", ["ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'", "LC_COLLATE 'C.UTF-8'"])
+@pytest.mark.parametrize("clause", some(LOCALES, keep=1))
 def test_a_production_with_another_locale(stage: Stage, clause: str) -> None:
     provider = " LOCALE_PROVIDER libc" if MAJORS[0] >= 15 else ""
     name = stage.production.database
