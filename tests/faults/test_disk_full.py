@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.postgres.workflow.stage import Stage
+from tests.postgres.workflow.stage import MAJORS, Stage, World
 from tests.unit.backup.stage import Stage as Backups
 
 from ringfence import files
+from ringfence.backup.formats.choice import format_of
 from ringfence.errors import BackupError
 from ringfence.workflow.backup import create_backup
 
@@ -93,9 +94,18 @@ def test_a_manifest_that_does_not_fit_takes_its_dump_back(tmp_path: Path, mount:
 
 @pytest.mark.long
 @pytest.mark.postgres
-@pytest.mark.parametrize("which", ["directory", "copies"])
-def test_whatever_is_free_nothing_sound_is_lost(stage: Stage, mount: Mount, which: str) -> None:
+@pytest.mark.parametrize(
+    ("which", "toml"),
+    [("directory", ""), ("copies", ""), ("directory", '\n[backup]\nformat = "directory"\njobs = 2\n')],
+    ids=["directory", "copies", "dumps in directories"],
+)
+def test_whatever_is_free_nothing_sound_is_lost(world: World, mount: Mount, which: str, toml: str) -> None:
     """A sweep: free space from nothing to more than enough, so that the disk is full at every step of a backup."""
+    with world.stage(MAJORS[0], MAJORS[0], toml=toml) as stage:
+        sweep(stage, mount, which)
+
+
+def sweep(stage: Stage, mount: Mount, which: str) -> None:
     place = mount(getattr(stage.project.store, which), "8m")
     stage.run("production", "CREATE TABLE public.item (id serial PRIMARY KEY, words text)")
     good = create_backup(stage.project, issue=None, progress=stage.progress).manifest
@@ -122,7 +132,7 @@ def test_whatever_is_free_nothing_sound_is_lost(stage: Stage, mount: Mount, whic
         assert good.id in {e.id for e in entries} or made >= 5
         for entry in entries:
             assert entry.manifest is not None and entry.dump_path is not None
-            assert files.sha256_file(entry.dump_path) == entry.manifest.sha256
+            assert format_of(entry.manifest).damage(entry.dump_path, entry.manifest) is None
         assert not list(place.glob(".staging-*"))
         for entry in entries:  # so that every step meets the same
             if entry.id != good.id:

@@ -63,7 +63,9 @@ class BackupStore:
             self._restore_copies()
             for leftover in self.directory.glob(f"{_STAGING}*"):
                 if leftover.is_dir() and not leftover.is_symlink():
-                    shutil.rmtree(leftover)
+                    # Under another name first: a pg_dump that outlived its tool can then put no new file into it.
+                    gone = leftover.rename(leftover.with_name(f"{_STAGING}{secrets.token_hex(6)}"))
+                    shutil.rmtree(gone)
             yield
 
     @contextlib.contextmanager

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import shutil
 import stat
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -169,3 +172,29 @@ def test_it_goes_to_another_place_and_comes_back(stage: Stage, tmp_path: Path) -
         form.write([whole[i : i + 7] for i in range(0, len(whole), 7)], place / "dump", manifest)
         entry = stage.store.readmit(place / "dump", manifest, stage.copy("b1").read_bytes())
     assert entry.problem is None and form.damage(path, manifest) is None
+
+
+def test_a_dump_that_outlived_its_tool_is_not_in_the_way(tmp_path: Path) -> None:
+    """A killed tool's pg_dump goes on making files, by their path, while the next one clears up."""
+    stage = Stage.at(tmp_path, form="directory")
+    stage.make("b1")
+    left, stop = stage.store.directory / ".staging-0a1b2c3d4e5f", threading.Event()
+    left.mkdir()
+
+    def dump() -> None:
+        for number in itertools.count():
+            with contextlib.suppress(FileNotFoundError):
+                (left / f"{number}.dat").write_bytes(b"")
+            if stop.is_set() or not left.exists():
+                return
+
+    dumping = threading.Thread(target=dump)
+    dumping.start()
+    try:
+        while not (left / "500.dat").exists():
+            pass
+        with stage.store.writing():
+            assert stage.names() == ["b1.dump", "b1.manifest.json"]
+    finally:
+        stop.set()
+        dumping.join()
