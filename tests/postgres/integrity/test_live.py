@@ -204,6 +204,7 @@ TRAFFIC: Mapping[str, tuple[str, ...]] = {
         ),
     ),
     "rolled back": ("BEGIN; UPDATE part SET v = 5; ROLLBACK", "UPDATE part SET v = 72 WHERE id = 72"),
+    "temporary tables": ("CREATE TEMP TABLE mine (id serial, v int DEFAULT 7); INSERT INTO mine (v) VALUES (1)",),
     "prepared": ("BEGIN; UPDATE part SET v = 73 WHERE id = 73; PREPARE TRANSACTION 'p'", "COMMIT PREPARED 'p'"),
 }
 
@@ -271,13 +272,10 @@ STRANGE: Mapping[str, tuple[str, str, str]] = {
         "DELETE FROM part WHERE id = 87 ;; VACUUM FULL part",
         "its file was replaced",
     ),
-    "a default for a while": (
+    "a rule for a while": (
         "postgres",
-        (
-            "ALTER TABLE part ALTER v SET DEFAULT 666 ;; INSERT INTO part (id) VALUES (4002) ;; "
-            "ALTER TABLE part ALTER v DROP DEFAULT"
-        ),
-        "pg_attrdef was written to",
+        "CREATE RULE r AS ON UPDATE TO low DO ALSO UPDATE part SET v = 9 WHERE id = 9 ;; DROP RULE r ON low",
+        "pg_rewrite was written to",
     ),
     "where rows may only come": (OTHER, "INSERT INTO entry (v) VALUES (1)", "not the application's"),
     "a table of somebody else": (
