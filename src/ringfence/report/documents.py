@@ -217,6 +217,7 @@ def repaired(result: Repaired, script: str | None) -> dict[str, Any]:
         ],
         "overwritten": result.applied.overwritten if result.applied else 0,
         "not_repaired": list(plan.remains),
+        "definitions": list(plan.definitions),
         "evidence": str(result.evidence.dump_path) if result.evidence else None,
         "sql": script,
         "verified": verify.as_json(result.verified) if result.verified else None,

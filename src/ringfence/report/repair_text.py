@@ -9,6 +9,7 @@ from ringfence import clock
 from ringfence.integrity.compare import table_text
 from ringfence.integrity.repair_plan import TablePlan
 from ringfence.redact import one_line
+from ringfence.wording import counted
 from ringfence.workflow.repair import Repaired
 from ringfence.workflow.repair_plan import RepairPlan, counts_text
 
@@ -86,4 +87,7 @@ def _remains(plan: RepairPlan) -> list[RenderableType]:
         parts.append(Text(f"  and {len(plan.remains) - _MOST} more that are not repaired", style="red"))
     if plan.remains:
         parts.append(Text("  tables, columns and other objects are brought back by 'ringfence restore'", style="dim"))
+    if plan.definitions:
+        number = counted(len(plan.definitions), "statement")
+        parts.append(Text(f"  {number} for definitions: at the end of what 'ringfence repair' prints", style="dim"))
     return parts

@@ -12,7 +12,7 @@ import psycopg
 from ringfence import clock
 from ringfence.backup.model import Entry
 from ringfence.errors import RestoreError, UsageError
-from ringfence.integrity import observe, repair
+from ringfence.integrity import definitions, observe, repair
 from ringfence.integrity.model import Observation
 from ringfence.integrity.observe import Snapshot
 from ringfence.postgres.connection import ConnectError, QueryError
@@ -72,7 +72,7 @@ def plan_only(
     def work(pristine: Snapshot) -> RepairPlan:
         with observe.open_snapshot(project.target("production")) as snapshot:
             plan = _plan(project, before, pristine, snapshot, request, progress)
-            if not plan.is_empty:
+            if not plan.is_empty or plan.definitions:
                 for piece in script(plan, snapshot.identity, project=project.name, backup=entry.id):
                     emit(piece)
             return plan
@@ -120,7 +120,7 @@ def repair_now(
                     lock_wait_s=request.lock_wait_s,
                     progress=progress,
                 )
-            return replace(done.plan, remains=plan.remains), done, kept
+            return replace(done.plan, remains=plan.remains, definitions=plan.definitions), done, kept
 
         plan, applied, kept = _guarded(lambda: rows.with_reference(project, entry, before, progress, work))
         verified = verify.verify(project, entry.id, progress=progress)
@@ -167,6 +167,7 @@ def _plan(
         keys=keys,
         sequences=sequences,
         remains=(*remains, *more, *other_damage(before, after, sequences)),
+        definitions=definitions.mending(before.state, after.state) if asked is None else (),
     )
 
 

@@ -46,6 +46,8 @@ class RepairPlan:
     keys: tuple[ForeignKey, ...]
     sequences: tuple[SequenceAct, ...]
     remains: tuple[str, ...] = field(default_factory=tuple)
+    definitions: tuple[str, ...] = ()
+    """Statements that bring back definitions, for a person to look at: they are shown and never run."""
 
     @property
     def is_empty(self) -> bool:
@@ -185,7 +187,21 @@ def script(plan: RepairPlan, identity: Identity, *, project: str, backup: str) -
         yield f"\n-- sequence {one_line(act.schema)}.{one_line(act.name)}: was {act.was}\n"
         for statement in repair.sequence_statements(act):
             yield _text(statement)
-    yield "\nCOMMIT;\n-- Now: ringfence verify\n"
+    yield "\nCOMMIT;\n"
+    if plan.definitions:
+        yield from _definitions(plan, identity)
+    yield "-- Now: ringfence verify\n"
+
+
+def _definitions(plan: RepairPlan, identity: Identity) -> Iterator[str]:
+    """A transaction of its own, which psql passes over unless it is asked for."""
+    yield _DEFINITIONS
+    yield _text(
+        sql.SQL(_GUARD).format(system=sql.Literal(identity.system_identifier), database=sql.Literal(identity.database))
+    )
+    for statement in plan.definitions:
+        yield f"\n{statement};\n"
+    yield "\nCOMMIT;\n\\endif\n"
 
 
 def counts_text(plan: RepairPlan) -> str:
@@ -216,6 +232,15 @@ _HEAD = """\
 -- Every statement names its rows by how they read when this was made: a row that changed since is left alone, and psql
 -- then says UPDATE 0 or DELETE 0. 'ringfence repair --apply' does the same, refuses in that case, and compares the
 -- fingerprints before it commits. Run this as a superuser: psql -X -f FILE
+"""
+
+_DEFINITIONS = """
+-- Definitions as the baseline has them. Look at each, and at what depends on it; 'ringfence repair --apply' leaves them
+-- alone. To run them too: psql -X -v definitions=1 -f FILE
+\\if :{?definitions}
+BEGIN;
+SET LOCAL search_path = '';
+SET LOCAL check_function_bodies = off;
 """
 
 _GUARD = """\
