@@ -89,5 +89,10 @@ def _remains(plan: RepairPlan) -> list[RenderableType]:
         parts.append(Text("  tables, columns and other objects are brought back by 'ringfence restore'", style="dim"))
     if plan.definitions:
         number = counted(len(plan.definitions), "statement")
-        parts.append(Text(f"  {number} for definitions: at the end of what 'ringfence repair' prints", style="dim"))
+        parts.append(
+            Text(
+                f"  {number} for definitions and large objects: at the end of what 'ringfence repair' prints",
+                style="dim",
+            )
+        )
     return parts

@@ -12,7 +12,7 @@ import psycopg
 from ringfence import clock
 from ringfence.backup.model import Entry
 from ringfence.errors import RestoreError, UsageError
-from ringfence.integrity import definitions, observe, repair
+from ringfence.integrity import definitions, large_objects, observe, repair
 from ringfence.integrity.model import Observation
 from ringfence.integrity.observe import Snapshot
 from ringfence.postgres.connection import ConnectError, QueryError
@@ -167,8 +167,14 @@ def _plan(
         keys=keys,
         sequences=sequences,
         remains=(*remains, *more, *other_damage(before, after, sequences)),
-        definitions=definitions.mending(before.state, after.state) if asked is None else (),
+        definitions=_shown(before, after, pristine) if asked is None else (),
     )
+
+
+def _shown(before: Observation, after: Observation, pristine: Snapshot) -> tuple[str, ...]:
+    """What is no row and has its SQL all the same."""
+    objects = large_objects.mending(before.state, after.state, pristine.connection, seed=before.seeds.first)
+    return (*definitions.mending(before.state, after.state), *objects)
 
 
 def _keep_evidence(project: Project, entry: Entry, progress: Progress) -> Entry:

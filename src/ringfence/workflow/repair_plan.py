@@ -47,7 +47,7 @@ class RepairPlan:
     sequences: tuple[SequenceAct, ...]
     remains: tuple[str, ...] = field(default_factory=tuple)
     definitions: tuple[str, ...] = ()
-    """Statements that bring back definitions, for a person to look at: they are shown and never run."""
+    """Statements that bring back definitions and large objects, for a person to look at: shown and never run."""
 
     @property
     def is_empty(self) -> bool:
@@ -235,8 +235,8 @@ _HEAD = """\
 """
 
 _DEFINITIONS = """
--- Definitions as the baseline has them. Look at each, and at what depends on it; 'ringfence repair --apply' leaves them
--- alone. To run them too: psql -X -v definitions=1 -f FILE
+-- Definitions and large objects as the baseline has them. Look at each, and at what depends on it; 'ringfence repair
+-- --apply' leaves them alone. To run them too: psql -X -v definitions=1 -f FILE
 \\if :{?definitions}
 BEGIN;
 SET LOCAL search_path = '';

@@ -44,6 +44,10 @@ CHANGED = (
     "CREATE TRIGGER planted BEFORE INSERT ON mend FOR EACH ROW EXECUTE FUNCTION planted()",
     "CREATE VIEW planted AS SELECT 1 AS one",
     "CREATE INDEX planted_idx ON mend_child (m)",
+    "SELECT lo_put(4711, 3, 'changed and longer than it was')",
+    "SELECT lo_unlink(4712)",
+    "SELECT lo_from_bytea(4713, 'planted')",
+    "ALTER LARGE OBJECT 4714 OWNER TO CURRENT_USER",
 )
 MENDED = """
 CREATE TABLE mend (id int PRIMARY KEY, n int CHECK (n > 0));
@@ -58,6 +62,11 @@ ALTER TABLE mend ENABLE ALWAYS TRIGGER always;
 CREATE TRIGGER other BEFORE INSERT ON mend FOR EACH ROW EXECUTE FUNCTION tick();
 CREATE RULE quiet AS ON DELETE TO mend DO INSTEAD NOTHING;
 INSERT INTO mend VALUES (1, 7);
+CREATE ROLE "mend's";
+SELECT lo_from_bytea(4711, 'what it was'), lo_from_bytea(4712, E'\\\\x00ff00'), lo_from_bytea(4714, '');
+ALTER LARGE OBJECT 4712 OWNER TO "mend's";
+ALTER LARGE OBJECT 4714 OWNER TO "mend's";
+GRANT SELECT ON LARGE OBJECT 4712 TO PUBLIC;
 """
 
 
