@@ -85,8 +85,11 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["nonsense"], ["run", "--isue", "7"], ["reseed", "--backup"], ["resolve", "x"], ["down", "staging"], []],
-    ids=["command", "option", "argument", "missing-option", "environment", "nothing"],
+    [
+        *(["nonsense"], ["run", "--isue", "7"], ["reseed", "--backup"], ["resolve", "x"], ["down", "staging"], []),
+        ["init", "--force", "--engine", "server", "--container", "db"],
+    ],
+    ids=["command", "option", "argument", "missing-option", "environment", "nothing", "container-of-a-server"],
 )
 def test_mistakes_are_usage(arguments: list[str], elsewhere: Path) -> None:
     assert main.run_command(["init"]) == 0
