@@ -141,9 +141,14 @@ class Console:
         """A part of a result for people."""
         self.people.print(content)
 
+    @property
+    def can_ask(self) -> bool:
+        """Whether a person is there who could answer."""
+        return sys.stdin.isatty() and self._err.is_terminal
+
     def ask(self, question: str) -> bool:
         """Whether a person at a terminal says yes; no where none is there. Only the whole word counts."""
-        if not sys.stdin.isatty() or not self._err.is_terminal:
+        if not self.can_ask:
             return False
         moving = self._status
         if moving is not None:

@@ -186,7 +186,7 @@ def test_the_ways_that_are_tried_first(
     tried.production_door("the test server", *tables.PRODUCTION_DOORS["the test server"])
     for text in SETTINGS.values():
         with settings(tried.stage, text(tried.stage)):
-            all_refuse(tried.stage, capsys, monkeypatch, ON_TEST, looks=False)
+            all_refuse(tried.stage, capsys, monkeypatch, (ON_TEST[0], ON_TEST[2]), looks=False)
 
 
 def test_a_port_that_is_open_to_the_machine_is_found_from_the_test_container(contained: Stage) -> None:
@@ -211,6 +211,15 @@ WHOLE_TABLE = [
     *(("clone", name) for name in tables.CLONES),
 ]
 assert len(WHOLE_TABLE) >= 30
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", SETTINGS)
+def test_settings_that_lead_to_the_container_of_production(
+    tried: Tried, name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with settings(tried.stage, SETTINGS[name](tried.stage)):
+        all_refuse(tried.stage, capsys, monkeypatch, ON_TEST)
 
 
 @pytest.mark.long

@@ -66,13 +66,17 @@ def up(
     """
     session = begin(as_json=json, config=config)
 
+    def tell(*lines: str) -> None:
+        if yes or session.console.can_ask:  # where nobody can be asked, the refusal says the same
+            for line in lines:
+                session.console.say(line)
+
     def consent(found: Found) -> bool:
-        for line in found.lines():
-            session.console.say(line)
+        tell(*found.lines())
         return yes or session.console.ask(f"take it for {found.environment}?")
 
     def agree(question: str) -> bool:
-        session.console.say(question)
+        tell(question)
         return yes or session.console.ask("do it?")
 
     with session.console.working("starting"):
