@@ -164,6 +164,9 @@ def test_two_existing_servers(owned: Server) -> None:
             project.run("up", "--yes")
             project.run("backup", "create")
             assert project.json("reseed", "--fresh-start")["proven"] is True
+            assert project.json("roles", "apply", "--new-password")["password_made"] is True
+            assert works_as(owned, "inventory_app", project.password("production", "inventory_app"))
+            assert not works_as(owned, "inventory_app", "the app's own")
     finally:
         owned.execute("DROP ROLE inventory_test")
         cluster._remove(second.programs, base, account)
