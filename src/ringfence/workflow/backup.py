@@ -25,7 +25,7 @@ from ringfence.integrity.state_diff import is_hidden
 from ringfence.integrity.state_rules import kind_of, why_unreadable
 from ringfence.journal import reader
 from ringfence.postgres import databases
-from ringfence.postgres.connection import ConnectError, QueryError
+from ringfence.postgres.connection import ConnectError, QueryError, connect
 from ringfence.postgres.programs import ClientPrograms
 from ringfence.redact import one_line
 from ringfence.workflow import known, proven
@@ -152,8 +152,11 @@ def _how(project: Project, server_version_num: int) -> tuple[ClientPrograms, Met
     if method.is_universal:
         return programs, method
     dumps.require(programs, method, where="production")
-    with contextlib.suppress(EngineError):  # a test server that is not there is not in the way of a backup
-        readers = project.client_programs("test", max(server_version_num, programs.major * 10000))
+    # A test server that is not there is not in the way of a backup.
+    with contextlib.suppress(EngineError, ConnectError):
+        with connect(project.engine("test").target("postgres")) as connection:
+            newest = max(server_version_num, programs.major * 10000, connection.info.server_version)
+        readers = project.client_programs("test", newest)
         if readers != programs:
             dumps.require(readers, method, where="test")
     return programs, method
