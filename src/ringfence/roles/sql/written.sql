@@ -15,8 +15,11 @@ WITH RECURSIVE reach AS (
         AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid <> w.ev_class AND d.deptype = 'n'
     JOIN pg_catalog.pg_class b ON b.oid = d.refobjid AND b.relkind IN ('r', 'p', 'v', 'f')
     WHERE w.ev_type = '1'
-), keys AS (
-    SELECT conrelid, confrelid, conkey, confkey FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confupdtype IN ('c', 'n', 'd')
+), way_on (source, target, kind, conkey, confkey) AS MATERIALIZED (
+    SELECT i.inhparent, i.inhrelid, 'below', NULL::pg_catalog.int2[], NULL::pg_catalog.int2[] FROM pg_catalog.pg_inherits i
+    UNION ALL SELECT b.view, b.base, 'view', NULL, NULL FROM below b
+    UNION ALL SELECT f.confrelid, f.conrelid, 'key', f.conkey, f.confkey FROM pg_catalog.pg_constraint f
+        WHERE f.contype = 'f' AND f.conparentid = 0 AND f.confupdtype IN ('c', 'n', 'd')
 ), arrived (oid, way, changed) AS (
     SELECT c.oid, 'own', NULL::pg_catalog.int2[]
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -24,15 +27,11 @@ WITH RECURSIVE reach AS (
         AND EXISTS (SELECT 1 FROM reach r WHERE pg_catalog.has_table_privilege(r.role, c.oid, 'INSERT, UPDATE, DELETE')
             OR pg_catalog.has_any_column_privilege(r.role, c.oid, 'INSERT, UPDATE'))
     UNION
-    SELECT s.oid, s.way, s.changed FROM arrived a CROSS JOIN LATERAL (
-        SELECT i.inhrelid AS oid, a.way, NULL::pg_catalog.int2[] AS changed FROM pg_catalog.pg_inherits i WHERE i.inhparent = a.oid
-        UNION ALL
-        SELECT b.base, CASE a.way WHEN 'own' THEN 'lent' ELSE a.way END, NULL FROM below b WHERE b.view = a.oid
-        UNION ALL
-        SELECT k.conrelid, 'cascade', k.conkey FROM keys k WHERE k.confrelid = a.oid
-            AND CASE WHEN a.way = 'own' THEN EXISTS (SELECT 1 FROM reach r, pg_catalog.unnest(k.confkey) n WHERE pg_catalog.has_column_privilege(r.role, a.oid, n, 'UPDATE'))
-                ELSE a.changed IS NULL OR a.changed && k.confkey END
-    ) s
+    SELECT e.target, CASE WHEN e.kind = 'key' THEN 'cascade' WHEN e.kind = 'view' AND a.way <> 'cascade' THEN 'lent' WHEN a.way = 'own' THEN 'below' ELSE a.way END, e.conkey
+    FROM arrived a JOIN way_on e ON e.source = a.oid
+    WHERE e.kind <> 'key' OR CASE WHEN a.way = 'own'
+        THEN EXISTS (SELECT 1 FROM reach r, pg_catalog.unnest(e.confkey) n WHERE pg_catalog.has_column_privilege(r.role, a.oid, n, 'UPDATE'))
+        ELSE a.changed IS NULL OR a.changed && e.confkey END
 )
-SELECT pg_catalog.set_config('ringfence.' || l.name, COALESCE((SELECT pg_catalog.array_agg(DISTINCT a.oid)::pg_catalog.text FROM arrived a WHERE a.way = l.way), '{}'), false)
-FROM (VALUES ('written', 'own'), ('lent', 'lent'), ('cascaded', 'cascade')) l(name, way)
+SELECT pg_catalog.set_config('ringfence.' || l.name, COALESCE((SELECT pg_catalog.array_agg(DISTINCT a.oid)::pg_catalog.text FROM arrived a WHERE a.way = ANY (l.ways)), '{}'), false)
+FROM (VALUES ('written', ARRAY['own', 'below']), ('lent', ARRAY['lent']), ('cascaded', ARRAY['cascade'])) l(name, ways)
