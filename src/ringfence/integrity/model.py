@@ -95,6 +95,8 @@ class WalMark:
     unsettled: tuple[int, ...]
     slot: str | None
     slot_note: str | None
+    late: bool = False
+    """The slot was made after the anchor, and keeps nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -96,18 +96,21 @@ def open_marked_snapshot(target: Target, *, slots: str) -> Iterator[Snapshot]:
         with open_snapshot(target) as snapshot:
             yield snapshot
         return
+    slot = begun.slot
     try:
         deadline = clock.monotonic_s() + wal_mark.SETTLE_S
         while True:
             with open_snapshot(target) as snapshot:
                 open_before = wal_mark.unsettled(snapshot.connection, begun)
                 if not open_before or clock.monotonic_s() >= deadline:
-                    yield replace(snapshot, mark=wal_mark.anchor(target, begun, open_before))
+                    mark = wal_mark.anchor(target, begun, open_before)
+                    slot = mark.slot
+                    yield replace(snapshot, mark=mark)
                     return
             clock.pause(0.1)
     except BaseException:
-        if begun.slot:
-            wal_mark.drop_slot(target, begun.slot)
+        if slot:
+            wal_mark.drop_slot(target, slot)
         raise
 
 

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ringfence.integrity import fingerprint, ranges, wal_mark, wal_proof
+from ringfence.integrity import fingerprint, pages, ranges, wal_mark, wal_proof
 from ringfence.integrity.expression import ALGORITHM
 from ringfence.integrity.fingerprint import Load, OnDigest, Part
 from ringfence.integrity.model import Observation, Proof, State, Sums, TableDigest, TableName
@@ -110,11 +110,25 @@ def _touched(snapshot: Snapshot, before: Observation, state: State, readers: Seq
         return Touched(source=NO_TRANSACTION, blocks={}, overwritten=(), doubt=None)
     position, wal_level = wal_mark.position(connection)
     size = sum(t.blocks for t in snapshot.tables) * wal_mark.block_size(connection)
-    reason = wal_proof.wal_obstacle(mark, position, wal_level, size)
+    reason = wal_proof.wal_obstacle(mark, position, wal_level, None)
     if reason is not None:
         raise WalError(reason)
     lost = f"; the baseline's WAL is not kept: {mark.slot_note}" if mark.slot_note else ""
-    return _read(snapshot, before, mark.start, mark.nonce, readers, lost)
+    try:
+        reason = wal_proof.wal_obstacle(mark, position, wal_level, size)
+        if reason is not None:
+            raise WalError(reason)
+        touched = _read(snapshot, before, mark.start, mark.nonce, readers, lost)
+    except WalError as error:
+        if not mark.late:
+            raise
+        try:
+            return pages.touched(connection, mark, tuple(slots), snapshot.tables)
+        except WalError as other:
+            raise WalError(f"{error.message}; {other.message}") from other
+    if touched.doubt is not None:
+        raise WalError(touched.doubt)
+    return touched
 
 
 def _read(
@@ -141,8 +155,6 @@ def _read(
         except WalError as error:
             failed.append(error.message)
             continue
-        if touched.doubt is not None:
-            raise WalError(touched.doubt)
         return touched
     raise WalError("; ".join(failed or ["nothing on this machine can read production's WAL"]) + lost)
 

@@ -13,7 +13,8 @@ its rows long before. So the mark is set in this order, each step in a session o
 
 A replication slot keeps the WAL from *start* on, but only where the server bounds what slots may keep
 (``max_slot_wal_keep_size``): production's disk must not fill up for our sake. Elsewhere the slot keeps nothing, and is
-only there to be found again: a copy of the files from an earlier moment does not have it.
+only there to be found again: a copy of the files from an earlier moment does not have it. It is then made after the
+anchor (*late*): where it is found, the files are of a time at which all that S0 sees was in them.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from ringfence.postgres.target import Target
 
 _PACKAGE = "ringfence.integrity"
 _PREFIX = "ringfence"
+_UNBOUNDED = "-1"
+_UNKEPT = "max_slot_wal_keep_size is not set on production, so a slot could fill its disk"
 SETTLE_S = 3.0
 """How long a baseline waits for open transactions; one that is open longer costs the proof, not the backup."""
 
@@ -46,6 +49,8 @@ class Begun:
     wal_level: str
     slot: str | None
     slot_note: str | None
+    late_slots: str | None = None
+    """The prefix of a slot that keeps nothing and is made after the anchor."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +78,8 @@ def begin(target: Target, *, prefix: str) -> Begun | None:
         recovering, _, wal_level, bound = _position(connection)
         if recovering:
             return None
-        slot, note = _make_slot(connection, prefix, wal_level, bound)
+        is_late = wal_level != "minimal" and bound == _UNBOUNDED
+        slot, note = (None, _UNKEPT) if is_late else _make_slot(connection, prefix, wal_level, reserve=True)
         try:
             with _writing(connection):
                 start = str(_position(connection)[1])
@@ -82,7 +88,8 @@ def begin(target: Target, *, prefix: str) -> Begun | None:
             if slot:
                 drop_slot(target, slot)
             raise
-    return Begun(start=start, first_xid=first_xid, wal_level=wal_level, slot=slot, slot_note=note)
+    late = prefix if is_late else None
+    return Begun(start=start, first_xid=first_xid, wal_level=wal_level, slot=slot, slot_note=note, late_slots=late)
 
 
 def unsettled(connection: Connection, begun: Begun) -> tuple[int, ...]:
@@ -95,6 +102,11 @@ def anchor(target: Target, begun: Begun, open_before: tuple[int, ...]) -> WalMar
     nonce = secrets.token_hex(16)
     with connect(target) as connection, _writing(connection):
         xid, position = _message(connection, nonce)
+    slot, note = begun.slot, begun.slot_note
+    if begun.late_slots is not None:
+        with connect(target) as connection:
+            slot, refused = _make_slot(connection, begun.late_slots, begun.wal_level, reserve=False)
+            note = refused or note
     return WalMark(
         start=begun.start,
         first_xid=begun.first_xid,
@@ -103,8 +115,9 @@ def anchor(target: Target, begun: Begun, open_before: tuple[int, ...]) -> WalMar
         nonce=nonce,
         wal_level=begun.wal_level,
         unsettled=open_before,
-        slot=begun.slot,
-        slot_note=begun.slot_note,
+        slot=slot,
+        slot_note=note,
+        late=begun.late_slots is not None and slot is not None,
     )
 
 
@@ -176,16 +189,15 @@ def drop_slot(target: Target, name: str) -> None:
         )
 
 
-def _make_slot(connection: Connection, prefix: str, wal_level: str, bound: str) -> tuple[str | None, str | None]:
+def _make_slot(connection: Connection, prefix: str, wal_level: str, *, reserve: bool) -> tuple[str | None, str | None]:
     if wal_level == "minimal":
         return None, "wal_level is minimal, which allows no replication slot"
-    bounded = bound != "-1"
     name = f"{prefix}{secrets.token_hex(6)}"
     try:
-        connection.execute("SELECT pg_catalog.pg_create_physical_replication_slot(%s, %s)", (name, bounded))
+        connection.execute("SELECT pg_catalog.pg_create_physical_replication_slot(%s, %s)", (name, reserve))
     except psycopg.Error as error:
         return None, f"no replication slot could be made: {error_text(error)}"
-    return name, None if bounded else "max_slot_wal_keep_size is not set on production, so a slot could fill its disk"
+    return name, None
 
 
 def _position(connection: Connection) -> tuple[bool, str | None, str, str]:

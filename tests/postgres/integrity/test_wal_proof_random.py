@@ -15,9 +15,10 @@ import pytest
 from tests.postgres.conftest import Server
 
 from ringfence.integrity import observe, since, wal_mark, wal_proof
+from ringfence.integrity.attribution import Written
 from ringfence.integrity.fingerprint import Load
 from ringfence.integrity.model import Observation, TableDigest
-from ringfence.integrity.touched import WalReader
+from ringfence.integrity.touched import Touched, WalError, WalReader, WalSpan
 from ringfence.integrity.waldump import WalDump
 from ringfence.integrity.walinspect import WalInspect
 from ringfence.postgres.target import Target
@@ -188,14 +189,30 @@ class Work:
         return found.tables, f"{found.proof}: {'; '.join(found.reasons)}"
 
 
-def work_through(server: Server, *, seed: int, rounds: int, crashes: bool) -> dict[str, int]:
+class Unreadable:
+    """A source that reads nothing, so that the pages are asked."""
+
+    name = "nothing"
+
+    def obstacle(self) -> str:
+        return "it reads nothing"
+
+    def read(self, span: WalSpan) -> Touched:
+        raise WalError("it reads nothing")
+
+    def written(self, span: WalSpan, *, witness: int) -> Mapping[int, Written]:
+        raise WalError("it reads nothing")
+
+
+def work_through(server: Server, *, seed: int, rounds: int, crashes: bool, by_pages: bool = False) -> dict[str, int]:
     """Rounds of baseline, work, look, work, look. Returns how often which proof was used."""
     proofs = {"wal": 0, "fingerprint": 0}
-    with server.new_database() as target:
-        server.execute("ALTER SYSTEM SET max_slot_wal_keep_size = '256MB'", "SELECT pg_reload_conf()")
+    with server.new_database(template="template1" if by_pages else "template0") as target:
+        bound = "-1" if by_pages else "256MB"
+        server.execute(f"ALTER SYSTEM SET max_slot_wal_keep_size = '{bound}'", "SELECT pg_reload_conf()")
         server.execute(*SCHEMA.split(";\n"), database=target.database)
         work = Work(server=server, target=target, chance=random.Random(seed))
-        readers = work.readers()
+        readers = [Unreadable()] if by_pages else work.readers()
         if not readers:
             pytest.skip("no source of touched blocks on this server")
         try:
@@ -238,3 +255,21 @@ def test_random_work(servers: Mapping[int, Server], quick: None) -> None:
 def test_much_random_work(server: Server, seed: int, quick: None) -> None:
     proofs = work_through(server, seed=seed, rounds=40, crashes=seed % 2 == 0)
     assert proofs["wal"] >= 20, proofs
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_much_random_work_by_pages(servers: Mapping[int, Server], seed: int, quick: None) -> None:
+    """Where the WAL is neither kept nor read: the LSN of each page, and the slot that was made after the baseline."""
+    for server in servers.values():
+        try:
+            server.execute("CREATE EXTENSION pageinspect", database="template1")
+        except psycopg.errors.FeatureNotSupported:
+            continue
+        try:
+            proofs = work_through(server, seed=seed, rounds=25, crashes=seed % 2 == 0, by_pages=True)
+        finally:
+            server.execute("DROP EXTENSION pageinspect", database="template1")
+        assert proofs["wal"] >= 10, proofs
+        return
+    pytest.skip("no server here has pageinspect")
