@@ -3,6 +3,7 @@ by the audit before and no longer after its fix, and its fix holds."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -22,20 +23,14 @@ MAJORS = tuple(m for m in (max(_FOUND, default=0), 15) if m in _FOUND)
 @pytest.fixture(scope="module")
 def arenas() -> Iterator[Mapping[int, Arena]]:
     """A cluster for each major, made when it is first asked for."""
-    opened: dict[int, Any] = {}
-    running: dict[int, Arena] = {}
+    with contextlib.ExitStack() as running:
 
-    class Lazily(dict[int, Arena]):
-        def __missing__(self, major: int) -> Arena:
-            opened[major] = arena(_FOUND[major])
-            running[major] = opened[major].__enter__()
-            return running[major]
+        class Lazily(dict[int, Arena]):
+            def __missing__(self, major: int) -> Arena:
+                self[major] = running.enter_context(arena(_FOUND[major]))
+                return self[major]
 
-    try:
-        yield Lazily(running)
-    finally:
-        for manager in opened.values():
-            manager.__exit__(None, None, None)
+        yield Lazily()
 
 
 @pytest.fixture(params=MAJORS or (0,), ids=lambda m: f"pg{m}")
