@@ -16,7 +16,7 @@ from tests.bench.timing import in_turn, row
 
 from ringfence.postgres.connection import connect
 from ringfence.postgres.target import Target, find_password
-from ringfence.workflow import testserver
+from ringfence.workflow.backups import testserver
 from ringfence.workflow.project import Project
 
 PYTHON = os.environ.get("RINGFENCE_BENCH_DATA_DIFF", "")

@@ -20,7 +20,7 @@ from ringfence.integrity.model import Observation
 from ringfence.integrity.state import read_state
 from ringfence.postgres.connection import connect
 from ringfence.postgres.target import Target
-from ringfence.workflow import wal_sources
+from ringfence.workflow.comparison import wal_sources
 from ringfence.workflow.project import Project
 
 ROWS = 100_000

@@ -23,10 +23,10 @@ from ringfence.integrity.expression import digest_query
 from ringfence.integrity.fingerprint import Load
 from ringfence.postgres import programs
 from ringfence.postgres.connection import connect
-from ringfence.workflow import environments
-from ringfence.workflow.backup import create_backup
-from ringfence.workflow.diff import diff
+from ringfence.workflow.backups.backup import create_backup
+from ringfence.workflow.comparison.diff import diff
 from ringfence.workflow.project import Project, open_project
+from ringfence.workflow.servers import environments
 
 NARROW = """
 CREATE TABLE public.accounts (aid int NOT NULL PRIMARY KEY, bid int, abalance int, filler char(84));

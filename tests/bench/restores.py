@@ -10,7 +10,7 @@ from tests.bench.timing import in_turn, program, row
 
 from ringfence.postgres import databases, programs
 from ringfence.postgres.connection import connect
-from ringfence.workflow import testserver
+from ringfence.workflow.backups import testserver
 from ringfence.workflow.project import Project
 
 RINGFENCE = str(Path(sys.executable).with_name("ringfence"))

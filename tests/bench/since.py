@@ -16,7 +16,7 @@ from ringfence.integrity.fingerprint import Load
 from ringfence.integrity.model import Observation
 from ringfence.integrity.state import read_state
 from ringfence.postgres.connection import connect
-from ringfence.workflow import wal_sources
+from ringfence.workflow.comparison import wal_sources
 from ringfence.workflow.project import Project
 
 QUARTER = "CREATE TABLE public.quarter AS SELECT * FROM public.accounts WHERE aid <= {rows} / 4"

@@ -16,8 +16,8 @@ from psycopg import sql
 
 from ringfence.postgres.connection import Connection, connect
 from ringfence.roles.model import GUARD_TRIGGERS, Policy
-from ringfence.workflow import roles
 from ringfence.workflow.project import Project
+from ringfence.workflow.rights import roles
 
 RUNS = int(os.environ.get("RINGFENCE_BENCH_RUNS", "3"))
 ROWS, LIMIT = 100_000, 5_000

@@ -24,8 +24,8 @@ from ringfence import crashpoint, process
 from ringfence.backup.formats.choice import format_of
 from ringfence.postgres.connection import connect
 from ringfence.postgres.identity import read_stamp
-from ringfence.workflow.backup import create_backup
-from ringfence.workflow.reseed import reseed
+from ringfence.workflow.backups.backup import create_backup
+from ringfence.workflow.backups.reseed import reseed
 
 pytestmark = pytest.mark.postgres
 

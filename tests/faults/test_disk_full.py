@@ -15,7 +15,7 @@ from tests.unit.backup.stage import Stage as Backups
 from ringfence import files
 from ringfence.backup.formats.choice import format_of
 from ringfence.errors import BackupError
-from ringfence.workflow.backup import create_backup
+from ringfence.workflow.backups.backup import create_backup
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
 

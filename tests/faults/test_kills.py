@@ -19,8 +19,8 @@ from tests.thin import some
 
 from ringfence import files, process
 from ringfence.backup.dump import read_in_full
-from ringfence.workflow import reseed
-from ringfence.workflow.backup import create_backup
+from ringfence.workflow.backups import reseed
+from ringfence.workflow.backups.backup import create_backup
 
 pytestmark = pytest.mark.postgres
 

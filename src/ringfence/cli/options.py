@@ -48,7 +48,7 @@ class Session:
         """Write the page of a run and say where it is; without room for it the run is what it is, and that is said."""
         from ringfence.backup.retention import rotate
         from ringfence.report import pages
-        from ringfence.workflow.backup import needed_baselines
+        from ringfence.workflow.backups.backup import needed_baselines
 
         project = self.project
         entries = project.store.entries()

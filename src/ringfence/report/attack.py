@@ -11,7 +11,7 @@ from ringfence import clock
 from ringfence.attack.model import LAYERS, Result, Score, Trial
 from ringfence.redact import one_line
 from ringfence.report import findings
-from ringfence.workflow.attack import Attacked
+from ringfence.workflow.attacks.attack import Attacked
 
 _WIDTH = 43
 _MARKS = {"stopped": ("held", "green"), "through": ("--", "yellow"), "unknown": ("??", "bold red"), "none": ("", "dim")}

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from ringfence.redact import one_line
 from ringfence.report import findings
-from ringfence.workflow.check import Checked
-from ringfence.workflow.checklist import Line
+from ringfence.workflow.checks.check import Checked
+from ringfence.workflow.checks.checklist import Line
 
 _MARKS = {"holds": ("ok", "green"), "fails": ("NO", "bold red"), "unknown": ("??", "bold red"), "open": ("--", "dim")}
 _HEADINGS = {"before": "Before a run", "separation": "Separation", "after": "After a run"}

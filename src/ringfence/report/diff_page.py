@@ -13,7 +13,7 @@ from ringfence.integrity.compare import table_text
 from ringfence.redact import one_line
 from ringfence.report.diff_text import counts_text, status_text
 from ringfence.report.diff_view import column_notes, cut, shown_rows
-from ringfence.workflow.diff import Diffed
+from ringfence.workflow.comparison.diff import Diffed
 
 WIDTH = 2000
 """How much of a value is shown; a page that a phone cannot open shows nothing."""

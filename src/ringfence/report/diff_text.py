@@ -15,7 +15,7 @@ from ringfence.integrity.rowvalues import TableDifference
 from ringfence.redact import one_line
 from ringfence.report.diff_view import ShownRow, column_notes, shown_rows, useless
 from ringfence.wording import counted
-from ringfence.workflow.diff import Diffed
+from ringfence.workflow.comparison.diff import Diffed
 
 WIDTH = 60
 _SIGNS = {"insert": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}

@@ -14,7 +14,7 @@ from ringfence.integrity.model import TableName
 from ringfence.integrity.rowdiff import Change
 from ringfence.integrity.rowvalues import RowDifference, TableDifference, Values, json_value
 from ringfence.redact import MASK, one_line
-from ringfence.workflow.diff import Diffed
+from ringfence.workflow.comparison.diff import Diffed
 
 NULL = "NULL"
 

@@ -12,14 +12,14 @@ from ringfence.engines.model import EngineStatus
 from ringfence.journal.model import RunState
 from ringfence.report import diff_view
 from ringfence.report.schema import SCHEMA
-from ringfence.workflow import verify
-from ringfence.workflow.after import Ended
-from ringfence.workflow.backup import Created
-from ringfence.workflow.diff import Diffed
-from ringfence.workflow.overview import Overview
-from ringfence.workflow.repair import Repaired
-from ringfence.workflow.reseed import Reseeded
-from ringfence.workflow.verify import Verified
+from ringfence.workflow.backups.backup import Created
+from ringfence.workflow.backups.reseed import Reseeded
+from ringfence.workflow.comparison import verify
+from ringfence.workflow.comparison.diff import Diffed
+from ringfence.workflow.comparison.verify import Verified
+from ringfence.workflow.repairs.repair import Repaired
+from ringfence.workflow.runs.after import Ended
+from ringfence.workflow.servers.overview import Overview
 
 
 def backup(manifest: Manifest, directory: str) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from ringfence.integrity.compare import table_text
 from ringfence.integrity.repair_plan import TablePlan
 from ringfence.redact import one_line
 from ringfence.wording import counted
-from ringfence.workflow.repair import Repaired
-from ringfence.workflow.repair_plan import RepairPlan, counts_text
+from ringfence.workflow.repairs.repair import Repaired
+from ringfence.workflow.repairs.repair_plan import RepairPlan, counts_text
 
 _MOST = 20
 

@@ -13,8 +13,8 @@ from ringfence.backup.model import Entry
 from ringfence.redact import one_line
 from ringfence.report.schema import SCHEMA
 from ringfence.wording import counted
+from ringfence.workflow.backups.restore import Restored
 from ringfence.workflow.project import Project
-from ringfence.workflow.restore import Restored
 
 
 def question(entry: Entry, project: Project, now: dt.datetime) -> str:

@@ -16,7 +16,7 @@ from ringfence.roles.apply import Applied
 from ringfence.roles.audit import Audited
 from ringfence.roles.prove import Tried
 from ringfence.wording import counted
-from ringfence.workflow.roles import Proven
+from ringfence.workflow.rights.roles import Proven
 
 
 def audit_document(result: Audited) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from ringfence.journal.model import RunState
 from ringfence.report.schema import SCHEMA
 from ringfence.report.text import columns
 from ringfence.wording import counted
-from ringfence.workflow.demo import Told
+from ringfence.workflow.runs.demo import Told
 
 
 def story(told: Told) -> RenderableType:

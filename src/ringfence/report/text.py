@@ -21,12 +21,12 @@ from ringfence.lint.offers import Offer
 from ringfence.postgres.target import find_password
 from ringfence.redact import one_line, quote_ident
 from ringfence.wording import counted
-from ringfence.workflow.backup import Created
-from ringfence.workflow.overview import Overview
+from ringfence.workflow.backups.backup import Created
+from ringfence.workflow.backups.reseed import Reseeded
+from ringfence.workflow.comparison.verify import Verified
 from ringfence.workflow.project import Project
-from ringfence.workflow.reseed import Reseeded
-from ringfence.workflow.setup import Written
-from ringfence.workflow.verify import Verified
+from ringfence.workflow.servers.overview import Overview
+from ringfence.workflow.servers.setup import Written
 
 _MOST_REASONS = 20
 _VERDICTS = {

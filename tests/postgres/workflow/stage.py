@@ -35,8 +35,8 @@ from ringfence.postgres import databases, identity
 from ringfence.postgres.connection import connect
 from ringfence.postgres.programs import Programs, find_programs
 from ringfence.postgres.target import PassEntry, Target, add_passwords, find_password
-from ringfence.workflow import environments
 from ringfence.workflow.project import Project, open_project
+from ringfence.workflow.servers import environments
 
 BY_MAJOR: dict[int, Programs] = {}
 for _programs in find_programs():

@@ -18,8 +18,8 @@ from tests.postgres.workflow.ways import Door
 from ringfence.engines import ports
 from ringfence.postgres.target import PassEntry, add_passwords
 from ringfence.sandbox import bubblewrap
-from ringfence.workflow.agents import environment_of
 from ringfence.workflow.project import open_project
+from ringfence.workflow.runs.agents import environment_of
 
 NAME = socket.gethostname()
 """A name that leads nowhere in a sandbox, unless somebody sees to it."""

@@ -12,9 +12,9 @@ from ringfence.attack.cases import BY_PSQL, Cases
 from ringfence.attack.model import Benign, Case, Damage
 from ringfence.errors import IdentityError
 from ringfence.postgres.connection import connect
-from ringfence.workflow import attack, attack_damage, attack_stage, attack_tries
-from ringfence.workflow.attack import Attacked
-from ringfence.workflow.attack_stage import Stage
+from ringfence.workflow.attacks import attack, attack_damage, attack_stage, attack_tries
+from ringfence.workflow.attacks.attack import Attacked
+from ringfence.workflow.attacks.attack_stage import Stage
 
 pytestmark = pytest.mark.postgres
 

@@ -19,8 +19,8 @@ from ringfence.errors import BackupError, BusyError, EngineError, IdentityError
 from ringfence.integrity import baseline
 from ringfence.integrity.compare import differing
 from ringfence.postgres.connection import PINNED_SETTINGS
-from ringfence.workflow import reseed
-from ringfence.workflow.backup import Created, create_backup, verify_backup
+from ringfence.workflow.backups import reseed
+from ringfence.workflow.backups.backup import Created, create_backup, verify_backup
 
 pytestmark = pytest.mark.postgres
 

@@ -18,11 +18,11 @@ from ringfence.errors import IdentityError
 from ringfence.findings import Finding
 from ringfence.postgres.connection import connect
 from ringfence.postgres.target import find_password
-from ringfence.workflow import check, check_before, check_reach, checklist
-from ringfence.workflow.backup import create_backup
-from ringfence.workflow.check import Check, Checked
-from ringfence.workflow.checklist import Line
-from ringfence.workflow.reseed import reseed
+from ringfence.workflow.backups.backup import create_backup
+from ringfence.workflow.backups.reseed import reseed
+from ringfence.workflow.checks import check, check_before, check_reach, checklist
+from ringfence.workflow.checks.check import Check, Checked
+from ringfence.workflow.checks.checklist import Line
 
 pytestmark = pytest.mark.postgres
 

@@ -17,10 +17,10 @@ from ringfence import process
 from ringfence.backup import compression
 from ringfence.errors import BackupError, RestoreError
 from ringfence.integrity.compare import differing
-from ringfence.workflow import reseed
-from ringfence.workflow.backup import create_backup, pin, verify_backup
-from ringfence.workflow.mirror import mend
-from ringfence.workflow.restore import restore
+from ringfence.workflow.backups import reseed
+from ringfence.workflow.backups.backup import create_backup, pin, verify_backup
+from ringfence.workflow.backups.mirror import mend
+from ringfence.workflow.backups.restore import restore
 
 pytestmark = pytest.mark.postgres
 

@@ -10,9 +10,9 @@ import pytest
 from tests.postgres.workflow.stage import MAJORS, Quiet, Stage, World
 
 from ringfence.errors import BackupError
-from ringfence.workflow.backup import create_backup
-from ringfence.workflow.mirror import mend, mirrored
-from ringfence.workflow.restore import restore
+from ringfence.workflow.backups.backup import create_backup
+from ringfence.workflow.backups.mirror import mend, mirrored
+from ringfence.workflow.backups.restore import restore
 
 pytestmark = pytest.mark.postgres
 

@@ -12,9 +12,10 @@ from tests.cases.damage import DAMAGES, SCHEMA
 from tests.postgres.workflow.stage import MAJORS, Quiet, Stage, World
 
 from ringfence.errors import IdentityError, RestoreError, UsageError
-from ringfence.workflow import repair, verify
-from ringfence.workflow.backup import create_backup
-from ringfence.workflow.repair import Repaired, Request
+from ringfence.workflow.backups.backup import create_backup
+from ringfence.workflow.comparison import verify
+from ringfence.workflow.repairs import repair
+from ringfence.workflow.repairs.repair import Repaired, Request
 
 pytestmark = pytest.mark.postgres
 RULES = """

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from tests.postgres.workflow.stage import MAJORS, Quiet, Stage, World
 
-from ringfence.workflow import repair, verify
-from ringfence.workflow.backup import create_backup
-from ringfence.workflow.repair import Request
+from ringfence.workflow.backups.backup import create_backup
+from ringfence.workflow.comparison import verify
+from ringfence.workflow.repairs import repair
+from ringfence.workflow.repairs.repair import Request
 
 pytestmark = pytest.mark.postgres
 FAST = Request(evidence=False)

@@ -12,9 +12,9 @@ from tests.acceptance.project import SHARED_DATA
 from tests.cases.damage_sakila import LEDGER, SAKILA_DAMAGES
 from tests.postgres.workflow.stage import BY_MAJOR, MAJORS, Quiet, Stage, World
 
-from ringfence.workflow import repair
-from ringfence.workflow.backup import create_backup
-from ringfence.workflow.repair import Request
+from ringfence.workflow.backups.backup import create_backup
+from ringfence.workflow.repairs import repair
+from ringfence.workflow.repairs.repair import Request
 
 pytestmark = [pytest.mark.postgres, pytest.mark.long]
 

@@ -20,9 +20,10 @@ from ringfence.integrity.compare import differing
 from ringfence.integrity.model import Observation
 from ringfence.postgres import databases, identity
 from ringfence.postgres.connection import PINNED_SETTINGS, connect
-from ringfence.workflow import environments, rebuild
-from ringfence.workflow.backup import Created, create_backup
-from ringfence.workflow.reseed import Reseeded, prove_backup, reseed
+from ringfence.workflow.backups import rebuild
+from ringfence.workflow.backups.backup import Created, create_backup
+from ringfence.workflow.backups.reseed import Reseeded, prove_backup, reseed
+from ringfence.workflow.servers import environments
 
 pytestmark = pytest.mark.postgres
 

@@ -14,10 +14,11 @@ from ringfence.journal import reader
 from ringfence.journal.log import Journal
 from ringfence.postgres.connection import connect
 from ringfence.postgres.identity import read_stamp
-from ringfence.workflow import rebuild, roles
-from ringfence.workflow.backup import create_backup
-from ringfence.workflow.restore import Restored, restore
-from ringfence.workflow.verify import verify
+from ringfence.workflow.backups import rebuild
+from ringfence.workflow.backups.backup import create_backup
+from ringfence.workflow.backups.restore import Restored, restore
+from ringfence.workflow.comparison.verify import verify
+from ringfence.workflow.rights import roles
 
 pytestmark = pytest.mark.postgres
 

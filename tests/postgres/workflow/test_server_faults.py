@@ -18,10 +18,10 @@ from ringfence.errors import BackupError, IdentityError
 from ringfence.postgres import databases, identity
 from ringfence.postgres.connection import connect
 from ringfence.postgres.target import PassEntry, add_passwords, find_password
-from ringfence.workflow.backup import create_backup
-from ringfence.workflow.reseed import prove_backup, reseed
-from ringfence.workflow.restore import restore
-from ringfence.workflow.verify import verify
+from ringfence.workflow.backups.backup import create_backup
+from ringfence.workflow.backups.reseed import prove_backup, reseed
+from ringfence.workflow.backups.restore import restore
+from ringfence.workflow.comparison.verify import verify
 
 pytestmark = pytest.mark.postgres
 

@@ -40,8 +40,8 @@ from tests.postgres.workflow.ways import Door, clone, forwarding, let_in
 from ringfence import process
 from ringfence.engines.embedded import HOST
 from ringfence.postgres.target import PassEntry, add_passwords
-from ringfence.workflow.backup import create_backup
-from ringfence.workflow.reseed import reseed
+from ringfence.workflow.backups.backup import create_backup
+from ringfence.workflow.backups.reseed import reseed
 
 pytestmark = pytest.mark.postgres
 

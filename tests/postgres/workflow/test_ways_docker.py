@@ -36,10 +36,11 @@ from tests.postgres.workflow.ways import Door, Way, copy_files, let_in
 from ringfence import process
 from ringfence.engines import ports
 from ringfence.engines.docker import DockerEngine
-from ringfence.workflow import check_reach, environments
-from ringfence.workflow.backup import create_backup
+from ringfence.workflow.backups.backup import create_backup
+from ringfence.workflow.backups.reseed import reseed
+from ringfence.workflow.checks import check_reach
 from ringfence.workflow.project import open_project
-from ringfence.workflow.reseed import reseed
+from ringfence.workflow.servers import environments
 
 pytestmark = pytest.mark.postgres
 

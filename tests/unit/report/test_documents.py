@@ -9,7 +9,7 @@ from ringfence.errors import RingfenceError, UsageError
 from ringfence.integrity.model import Comparison
 from ringfence.journal.model import RunState
 from ringfence.report import documents, schema
-from ringfence.workflow.verify import Verified
+from ringfence.workflow.comparison.verify import Verified
 
 MANIFEST = Manifest(
     id="inventory_backup_7_20261122T101530Z",

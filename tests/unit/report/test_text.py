@@ -19,7 +19,7 @@ from ringfence.integrity.model import (
 )
 from ringfence.journal.model import RunState, Step
 from ringfence.report import runs, text
-from ringfence.workflow.verify import Verified
+from ringfence.workflow.comparison.verify import Verified
 
 NOW = dt.datetime(2026, 11, 22, 10, 15, 30, tzinfo=dt.UTC)
 

@@ -8,7 +8,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from tests.unit.workflow.test_checklist import PRODUCTION
+from tests.unit.workflow.checks.test_checklist import PRODUCTION
 
 from ringfence.engines.model import Place
 from ringfence.errors import IdentityError

@@ -9,7 +9,7 @@ import typer
 from ringfence.cli.console import Console
 from ringfence.cli.options import Json, exits
 from ringfence.report import attack as report
-from ringfence.workflow import attack as work
+from ringfence.workflow.attacks import attack as work
 
 FINDINGS = 1
 

@@ -11,9 +11,9 @@ from ringfence.backup.retention import rotate
 from ringfence.cli.options import MISLEADS, Config, Issue, Json, begin, exits
 from ringfence.report import backups, documents, text
 from ringfence.report.schema import SCHEMA
-from ringfence.workflow import backup as work
-from ringfence.workflow import mirror as mirrors
-from ringfence.workflow import reseed as reseeding
+from ringfence.workflow.backups import backup as work
+from ringfence.workflow.backups import mirror as mirrors
+from ringfence.workflow.backups import reseed as reseeding
 from ringfence.workflow.issue import find_issue
 
 Which = Annotated[str | None, typer.Argument(metavar="[ID]", help="The backup; the newest when left out.")]

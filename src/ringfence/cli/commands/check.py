@@ -8,8 +8,8 @@ import typer
 
 from ringfence.cli.options import MISLEADS, Config, Json, begin, exits
 from ringfence.report import checks
-from ringfence.workflow import check as work
-from ringfence.workflow.check import Moment
+from ringfence.workflow.checks import check as work
+from ringfence.workflow.checks.check import Moment
 
 FINDINGS = 1
 

@@ -9,7 +9,7 @@ import typer
 from ringfence.cli.console import Console
 from ringfence.cli.options import Json, Session, exits
 from ringfence.report import story
-from ringfence.workflow import demo as work
+from ringfence.workflow.runs import demo as work
 
 
 def register(app: typer.Typer) -> None:

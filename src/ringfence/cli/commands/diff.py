@@ -14,7 +14,7 @@ from ringfence.errors import UsageError
 from ringfence.redact import one_line
 from ringfence.report import diff_page, diff_text, documents
 from ringfence.report.diff_view import useless
-from ringfence.workflow import diff as work
+from ringfence.workflow.comparison import diff as work
 
 
 def register(app: typer.Typer) -> None:

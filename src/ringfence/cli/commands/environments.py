@@ -10,9 +10,10 @@ from ringfence.cli.options import MISLEADS, Config, Json, begin, exits
 from ringfence.engines.model import EnvironmentName
 from ringfence.errors import UsageError
 from ringfence.report import documents, text
-from ringfence.workflow import environments, hold, overview
-from ringfence.workflow.environments import BOTH
-from ringfence.workflow.furnish import Found
+from ringfence.workflow import hold
+from ringfence.workflow.servers import environments, overview
+from ringfence.workflow.servers.environments import BOTH
+from ringfence.workflow.servers.furnish import Found
 
 Which = Annotated[
     list[str] | None, typer.Argument(metavar="[production|test]", help="One environment; both when left out.")

@@ -17,9 +17,10 @@ from ringfence.config.template import Place
 from ringfence.errors import UsageError
 from ringfence.report import text
 from ringfence.report.schema import SCHEMA
-from ringfence.workflow import guard, instructions, setup_tests
-from ringfence.workflow import setup as work
+from ringfence.workflow import guard, instructions
 from ringfence.workflow.project import open_project
+from ringfence.workflow.servers import setup as work
+from ringfence.workflow.servers import setup_tests
 
 
 def register(app: typer.Typer) -> None:

@@ -10,8 +10,8 @@ from ringfence.cli.options import Config, Json, Session, begin, exits
 from ringfence.report import findings as shown
 from ringfence.report.schema import SCHEMA
 from ringfence.wording import counted
-from ringfence.workflow import live as work
-from ringfence.workflow.live import Applied
+from ringfence.workflow.comparison import live as work
+from ringfence.workflow.comparison.live import Applied
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the SQL and do nothing.")]
 

@@ -9,8 +9,8 @@ import typer
 from ringfence.cli.options import Config, Json, Session, begin, exits
 from ringfence.errors import HaltError, UsageError
 from ringfence.report import documents, repair_text
-from ringfence.workflow import repair as work
-from ringfence.workflow.repair_plan import RepairPlan
+from ringfence.workflow.repairs import repair as work
+from ringfence.workflow.repairs.repair_plan import RepairPlan
 
 
 def register(app: typer.Typer) -> None:

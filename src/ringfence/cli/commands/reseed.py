@@ -10,9 +10,9 @@ import typer
 from ringfence.cli.options import Config, FreshStart, Issue, Json, begin, exits
 from ringfence.errors import EmptyTestDatabaseError
 from ringfence.report import documents, text
-from ringfence.workflow import notices
-from ringfence.workflow import reseed as work
+from ringfence.workflow.backups import reseed as work
 from ringfence.workflow.issue import find_issue
+from ringfence.workflow.runs import notices
 
 
 def register(app: typer.Typer) -> None:

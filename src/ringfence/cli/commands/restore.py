@@ -12,8 +12,8 @@ from ringfence.cli.console import Console
 from ringfence.cli.options import Config, Json, begin, exits
 from ringfence.errors import UsageError
 from ringfence.report import restores
-from ringfence.workflow import mirror
-from ringfence.workflow import restore as work
+from ringfence.workflow.backups import mirror
+from ringfence.workflow.backups import restore as work
 from ringfence.workflow.project import Project
 
 

@@ -10,7 +10,7 @@ from ringfence.cli.options import MISLEADS, Config, Json, begin, exits
 from ringfence.errors import HaltError
 from ringfence.findings import at_least
 from ringfence.report import roles as shown
-from ringfence.workflow import roles as work
+from ringfence.workflow.rights import roles as work
 
 
 def register(app: typer.Typer) -> None:

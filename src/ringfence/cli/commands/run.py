@@ -10,8 +10,8 @@ from ringfence.cli.options import MISLEADS, Config, FreshStart, Issue, Json, beg
 from ringfence.errors import HaltError
 from ringfence.report import documents, text
 from ringfence.report import runs as runs_text
-from ringfence.workflow import run as work
 from ringfence.workflow.issue import find_issue
+from ringfence.workflow.runs import run as work
 
 Task = Annotated[
     list[str] | None, typer.Argument(metavar="[TEXT…]", help="The task; an issue may be named in it (#7, a URL).")

@@ -11,7 +11,7 @@ from ringfence.cli.options import Config, Json, begin, exits
 from ringfence.errors import IdentityError, UsageError
 from ringfence.report import sandbox as report
 from ringfence.sandbox.model import LAYERS, Layer
-from ringfence.workflow import inside
+from ringfence.workflow.runs import inside
 
 
 def register(app: typer.Typer) -> None:

@@ -9,7 +9,7 @@ import typer
 from ringfence.cli.options import MISLEADS, Config, Json, begin, exits
 from ringfence.errors import HaltError
 from ringfence.report import documents, text
-from ringfence.workflow import verify as work
+from ringfence.workflow.comparison import verify as work
 
 
 def register(app: typer.Typer) -> None:

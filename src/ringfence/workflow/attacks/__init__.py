@@ -1,0 +1,1 @@
+"""Every known way through every layer, tried on throw-away twins."""

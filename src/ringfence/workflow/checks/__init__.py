@@ -1,0 +1,1 @@
+"""The checklists of the strategy, each line with its evidence."""

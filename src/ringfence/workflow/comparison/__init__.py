@@ -1,0 +1,1 @@
+"""Production beside its baseline: the verdict, and the rows."""

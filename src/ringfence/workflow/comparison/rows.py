@@ -1,0 +1,124 @@
+"""Rows of production beside rows of the reference, table by table; the reference is proven before it is believed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from psycopg import sql
+
+from ringfence.backup.model import Entry
+from ringfence.errors import RestoreError
+from ringfence.integrity import observe
+from ringfence.integrity.expression import digest_query
+from ringfence.integrity.fingerprint import Table
+from ringfence.integrity.model import Observation, TableDigest, TableName
+from ringfence.integrity.observe import Snapshot
+from ringfence.integrity.rowdiff import RowComparison, Side, Sums, key_columns
+from ringfence.integrity.rowvalues import TableDifference, read_difference, read_whole
+from ringfence.postgres.connection import QueryError, one_value
+from ringfence.redact import one_line
+from ringfence.workflow.backups import reference, testserver
+from ringfence.workflow.progress import Progress
+from ringfence.workflow.project import Project
+
+_MASK = (1 << 64) - 1
+_T = TypeVar("_T")
+
+
+class ReferenceTouchedError(RestoreError):
+    """The reference does not hold the baseline's rows (any more)."""
+
+
+def with_reference(
+    project: Project, entry: Entry, before: Observation, progress: Progress, work: Callable[[Snapshot], _T]
+) -> _T:
+    """Do work that needs the reference of a backup: made where it is not there, made anew once where it was touched.
+
+    ``work`` raises ReferenceTouchedError where it finds that it was; see `compare`. Raises BackupError (5),
+    IdentityError (7) and RestoreError (6) as `reference.make` does.
+    """
+    try:
+        with _opened(project, entry, before, progress, anew=False) as pristine:
+            return work(pristine)
+    except ReferenceTouchedError as error:
+        progress.say(f"{error.message}; it is made anew")
+    with _opened(project, entry, before, progress, anew=True) as pristine:
+        return work(pristine)
+
+
+@contextlib.contextmanager
+def _opened(
+    project: Project, entry: Entry, before: Observation, progress: Progress, *, anew: bool
+) -> Iterator[Snapshot]:
+    with testserver.admin(project, before) as admin:
+        name = None if anew else reference.find(project, admin, entry)
+        if name is None:
+            progress.say("the reference is made, to compare rows with")
+            name = reference.make(project, admin, entry, progress)
+    with observe.open_snapshot(project.target("test").on(name)) as pristine:
+        yield pristine
+
+
+def compare(before: Observation, pristine: Side, after: Side) -> RowComparison:
+    """The rows of one table compared, on a reference whose own rows were shown to be the baseline's in the same pass.
+
+    Raises ReferenceTouchedError where they are not, QueryError for a statement that a server refused.
+    """
+    found = RowComparison(pristine, after, before.seeds)
+    require_baseline(before, pristine, found)
+    return found
+
+
+def table_difference(
+    before: Observation, pristine: Snapshot, snapshot: Snapshot, table: TableName, limit: int
+) -> TableDifference:
+    """The rows of one table that differ; of a table that is on one side only, its rows."""
+    old, new = by_name(pristine.tables).get(table), by_name(snapshot.tables).get(table)
+    here = Side(connection=pristine.connection, table=old) if old else None
+    there = Side(connection=snapshot.connection, table=new) if new else None
+    if here and there:
+        return read_difference(compare(before, here, there), here, there, limit=limit)
+    only = here or there
+    if only is None:
+        raise QueryError(f"table {table.name} is in the baseline and neither in the reference nor in production")
+    if here:
+        require_baseline(before, here)
+    return read_whole(only, created=here is None, rows=count(only), key=key_columns(only), limit=limit)
+
+
+def require_baseline(before: Observation, pristine: Side, found: RowComparison | None = None) -> None:
+    """Raise ReferenceTouchedError unless a table of the reference has the fingerprint that the manifest has for it."""
+    name = pristine.table.name
+    wanted = next((d for d in before.tables if d.table == name), None)
+    if found is None or found.column_changes:
+        query = digest_query(name.schema, name.name, pristine.table.columns, before.seeds, blocks=None)
+        row = pristine.connection.execute(query).fetchone()
+        assert row is not None
+        sums: Sums = (int(row[0]), int(row[1]), int(row[2]))
+    else:
+        sums = found.before
+    if wanted is None or digest(name, sums) != wanted:
+        raise ReferenceTouchedError(
+            f"the reference's own rows of {one_line(name.name)} are not those of the baseline",
+            hint="somebody writes to the reference on the test server while it is used",
+        )
+
+
+def count(side: Side) -> int:
+    """How many rows a table has of its own."""
+    name = side.table.name
+    query = sql.SQL("SELECT pg_catalog.count(*) FROM ONLY {}").format(sql.Identifier(name.schema, name.name))
+    return int(one_value(side.connection, query))
+
+
+def digest(name: TableName, sums: Sums) -> TableDigest:
+    """Sums of hashes as a fingerprint."""
+    rows, first, second = sums
+    return TableDigest(table=name, rows=rows, fingerprint=f"{first & _MASK:016x}{second & _MASK:016x}")
+
+
+def by_name(tables: Sequence[Table]) -> dict[TableName, Table]:
+    """Tables of a snapshot by their names."""
+    return {t.name: t for t in tables}

@@ -1,0 +1,1 @@
+"""What holds agents in: the test database they get, the sandbox, the guard in their hooks."""

@@ -1,0 +1,1 @@
+"""The protected workflow: before, agents, after; its two halves; and the demo of it."""
