@@ -62,6 +62,10 @@ def cost_of_live(project: Project) -> None:
     _row("1,000 rows updated by one statement", *_in_turn(app, MANY, 2, "off", TRANSACTIONS // 20))
     _reading(project, before, application)
     wal_mark.sweep(admin, prefix=wal_mark.slot_prefix("bench of live"), keep=())
+    with connect(admin, read_only=False) as connection:
+        witness.run(connection, witness.removal(connection))
+        for table in TABLES:
+            connection.execute(f"DROP TABLE public.{table}; DROP SEQUENCE public.{table}_id".encode())
 
 
 def _waits(synchronous: str) -> str:
