@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -172,7 +173,8 @@ def _stage(server: Server) -> Iterator[Stage]:
 
 def _install(target: Target, application: Application, major: int) -> None:
     with connect(target, read_only=False) as connection:
-        witness.run(connection, witness.plan(witness.read(connection, application), application, major=major))
+        for _ in range(2):  # what is made anew takes its triggers along
+            witness.run(connection, witness.plan(witness.read(connection, application), application, major=major))
         found = witness.read(connection, application)
         assert found.is_complete, found
         assert witness.plan(found, application, major=major) == ()
@@ -398,6 +400,34 @@ def test_random_transactions_are_put_down_to_whom_they_are_of(stage: Stage, seed
         assert {s.xid for s in written.strangers} == expected, (reader.name, who)
         told = written.application.get("update", 0) + sum(s.operations.get("update", 0) for s in written.strangers)
         assert told == rows, reader.name
+
+
+def test_sessions_that_share_a_row_of_the_witness(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All at the same time on one row: none waits for another, and each is told apart."""
+
+    def work(number: int) -> None:
+        with psycopg.connect(stage._of(APP).conninfo()) as connection:
+            for row in range(number * 100 + 1, number * 100 + 21):
+                update = f"UPDATE part SET v = v + 1 WHERE id = {row}".encode()
+                connection.execute(b"SAVEPOINT a; " + update + b"; ROLLBACK TO a")
+                connection.execute(update)
+                connection.commit()
+
+    try:
+        with monkeypatch.context() as one_row, ThreadPoolExecutor(max_workers=5) as pool:
+            one_row.setattr(witness, "SLOTS", 1)
+            _install(stage.target, stage.application, stage.server.major)
+            stage.again()
+            running = [pool.submit(work, number) for number in range(5)]
+            stage.as_role(OTHER, "UPDATE part SET v = 1000 WHERE id = 1999")
+            for one in running:
+                one.result()
+            for reader in stage.readers:
+                written = stage.look(reader)[1].of(TableName(schema="public", name="part"))
+                assert (written.application, written.transactions) == ({"update": 100}, 100)
+                assert [s.operations for s in written.strangers] == [{"update": 1}]
+    finally:
+        _install(stage.target, stage.application, stage.server.major)
 
 
 def test_a_line_that_looks_like_a_record_is_not_believed(stage: Stage) -> None:
