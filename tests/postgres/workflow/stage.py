@@ -151,6 +151,8 @@ class World:
 
     path: Path
     engines: dict[tuple[EnvironmentName, int], EmbeddedEngine] = field(default_factory=dict)
+    live: set[str] = field(default_factory=set)
+    """The names of projects that are in use: one that ends leaves the roles of the others alone."""
 
     def engine(self, environment: EnvironmentName, major: int) -> EmbeddedEngine:
         """A running server; durability is switched off, which no test here is about."""
@@ -180,11 +182,13 @@ class World:
         place = Path(tempfile.mkdtemp(prefix="project-", dir=self.path))
         place.chmod(0o711)
         made = _stage(place, servers, toml)
+        self.live.add(made.project.name)
         try:
             environments.up(made.project, environments.BOTH, Quiet())
             yield made
         finally:
-            _clean_up(made, servers)
+            self.live.discard(made.project.name)
+            _clean_up(made, servers, tuple(self.live))
             shutil.rmtree(place, ignore_errors=True)
 
     def close(self) -> None:
@@ -237,7 +241,7 @@ role = "{SUPERUSER["test"]}"
     return Stage(project=project, environ=environ)
 
 
-def _clean_up(stage: Stage, servers: Mapping[str, EmbeddedEngine]) -> None:
+def _clean_up(stage: Stage, servers: Mapping[str, EmbeddedEngine], others: tuple[str, ...]) -> None:
     settings = stage.project.settings
     for environment, engine in servers.items():
         with connect(engine.target(), read_only=False) as connection:
@@ -250,6 +254,8 @@ def _clean_up(stage: Stage, servers: Mapping[str, EmbeddedEngine]) -> None:
             for (role,) in connection.execute(
                 "SELECT rolname FROM pg_catalog.pg_roles WHERE rolname !~ '^(pg_|shared_)'"
             ).fetchall():
+                if role.startswith(others):
+                    continue
                 for (database,) in connection.execute("SELECT datname FROM pg_catalog.pg_database WHERE datallowconn"):
                     with connect(engine.target(database), read_only=False) as there:
                         there.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(role)))
