@@ -150,3 +150,20 @@ def as_fact(found: Found, everything: Iterable[Found], internal: Mapping[str, bo
         mounts=tuple(sorted(f"{m.volume or m.source}:{m.destination}" for m in found.mounts)),
         volumes_from=found.volumes_from,
     )
+
+
+def exposed(found: Found) -> list[str]:
+    """A sentence about addresses on which other machines may reach it; none where it is published on loopback only."""
+    wide = " and ".join(shown(a) for a in found.listening() if a.host not in LOOPBACK)
+    return [f"it listens on {wide}, which other machines may reach; publish it on {LOOPBACK[0]}"] if wide else []
+
+
+def not_published(found: Found, port: int) -> str:
+    """What it publishes instead of the port that was looked for."""
+    published = ", ".join(shown(a) for a in found.listening()) or "nothing"
+    return f"container {found.name} publishes {published}, not port {port}"
+
+
+def shown(address: Listening) -> str:
+    """An address as people write it."""
+    return f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"

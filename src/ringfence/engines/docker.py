@@ -17,20 +17,11 @@ from typing import ClassVar
 from ringfence import clock, files
 from ringfence.engines import bootstrap, compose, containers, ports
 from ringfence.engines.compose import Service
-from ringfence.engines.containers import LOOPBACK, Found
+from ringfence.engines.containers import Found
 from ringfence.engines.contract import Agree, Recognize, anyone, nobody
 from ringfence.engines.dockercli import Docker, DockerError, find_docker
 from ringfence.engines.inside import programs_of
-from ringfence.engines.model import (
-    EngineKind,
-    EngineStatus,
-    EnvironmentName,
-    Evidence,
-    Listening,
-    Place,
-    Started,
-    Storage,
-)
+from ringfence.engines.model import EngineKind, EngineStatus, EnvironmentName, Evidence, Place, Started, Storage
 from ringfence.errors import EngineError, IdentityError
 from ringfence.postgres import programs as program_sets
 from ringfence.postgres.connection import ConnectError, connect
@@ -108,11 +99,11 @@ class DockerEngine:
         if found is None:
             return status
         mount = found.mount_of(found.data_directory)
-        notes = [*_exposed(found)]
+        notes = [*containers.exposed(found)]
         if found.state not in ("running", "exited", "created"):
             notes.append(f"the container is {found.state}")
         if found.running and found.port_published_at(self.port) is None:
-            notes.append(_not_published(found, self.port))
+            notes.append(containers.not_published(found, self.port))
         return replace(
             status,
             state="running" if found.running else "stopped",
@@ -230,7 +221,7 @@ class DockerEngine:
         inner = found.port_published_at(self.port)
         if inner is None:
             raise EngineError(
-                _not_published(found, self.port),
+                containers.not_published(found, self.port),
                 hint="set db_port in ringfence.toml to the published port, or make the container anew with "
                 f"-p {HOST}:{self.port}:5432; its volume stays",
             )
@@ -401,17 +392,3 @@ def _look(
     except (DockerError, ValueError):
         unknown.append(f"the device and inode of {reason}")
         return None, None
-
-
-def _exposed(found: Found) -> list[str]:
-    wide = " and ".join(_shown(a) for a in found.listening() if a.host not in LOOPBACK)
-    return [f"it listens on {wide}, which other machines may reach; publish it on {HOST}"] if wide else []
-
-
-def _not_published(found: Found, port: int) -> str:
-    published = ", ".join(_shown(a) for a in found.listening()) or "nothing"
-    return f"container {found.name} publishes {published}, not port {port}"
-
-
-def _shown(address: Listening) -> str:
-    return f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
