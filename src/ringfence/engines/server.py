@@ -77,7 +77,7 @@ class ServerEngine:
 
     def clients(self, server_version_num: int) -> ClientPrograms:
         """Programs of this machine; ones that speak TLS where the data cross a network."""
-        available = list(self.clients_available)
+        available, server_major = list(self.clients_available), server_version_num // 10000
         if self._wants_tls():
             available = [p for p in available if program_sets.speaks_tls(p)]
             if not available and self.clients_available:
@@ -86,6 +86,13 @@ class ServerEngine:
                     "reached over a network",
                     hint="install your system's postgresql-client package; or say sslmode=disable in the url, if the "
                     "network is one that nobody else reads",
+                )
+            if not any(p.major >= server_major for p in available) and self._new_enough(server_major):
+                raise EngineError(
+                    f"the server is PostgreSQL {server_major} and reached over a network, and the programs here "
+                    f"that are new enough for it cannot encrypt a connection: {self._new_enough(server_major)}",
+                    hint=f"install the client programs of PostgreSQL {server_major} or newer, built with TLS, as your "
+                    "system's packages and those of postgresql.org are",
                 )
         if dict(self.target().parameters).get("sslrootcert") == "system":
             available = [p for p in available if p.major >= _SYSTEM_ROOTS_MAJOR]
@@ -96,7 +103,10 @@ class ServerEngine:
                     hint="name the file of the authorities in the url (Debian: "
                     "sslrootcert=/etc/ssl/certs/ca-certificates.crt)",
                 )
-        return program_sets.choose_client(available, server_major=server_version_num // 10000)
+        return program_sets.choose_client(available, server_major=server_major)
+
+    def _new_enough(self, server_major: int) -> str:
+        return ", ".join(str(p.directory) for p in self.clients_available if p.major >= server_major)
 
     def status(self) -> EngineStatus:
         """Whether it answers this role; that takes a connection, because nothing else of it can be seen."""

@@ -123,6 +123,18 @@ def test_programs_that_cannot_encrypt_are_not_used_over_a_network(newest: Server
     assert replace(engine, host="db.example", parameters=(("sslmode", "disable"),)).clients(version) in deaf
 
 
+def test_programs_that_encrypt_and_are_too_old_are_not_all_that_is_said(newest: Server, place: Place) -> None:
+    """Debian's 15 beside the wheel's 18: neither will do, each for another reason."""
+    able = [p for p in find_client_programs() if speaks_tls(p)]
+    newer = [p for p in find_client_programs() if not speaks_tls(p) and all(p.major > a.major for a in able)]
+    if not able or not newer:
+        pytest.skip("no programs that encrypt and older ones than others that do not")
+    engine = replace(engine_of(newest, place, clients_available=[*able, *newer]), host="db.example")
+    with pytest.raises(EngineError, match="new enough for it cannot encrypt") as caught:
+        engine.clients(newer[0].major * 10000)
+    assert str(newer[0].directory) in caught.value.message
+
+
 @pytest.fixture
 def encrypted(place: Place) -> Iterator[tuple[Server, Path]]:
     with encrypted_server(place.path, "localhost") as made:
