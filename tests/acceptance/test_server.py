@@ -42,6 +42,10 @@ def owned(theirs: Server) -> Iterator[Server]:
     theirs.psql("inventory", INVENTORY)
     yield theirs
     theirs.execute("DROP DATABASE inventory WITH (FORCE)")
+    # What ``roles apply`` took from PUBLIC in the databases that every test finds.
+    theirs.execute(
+        "GRANT CONNECT, TEMPORARY ON DATABASE postgres TO PUBLIC", "GRANT CONNECT ON DATABASE template1 TO PUBLIC"
+    )
     theirs.execute("DROP ROLE IF EXISTS inventory_admin", "DROP ROLE inventory_app")
 
 

@@ -1,4 +1,4 @@
-
+-- The body of the witness's trigger function: the application's sessions lock a row, others say who they are.
 BEGIN
     IF pg_catalog.pg_current_xact_id_if_assigned() IS NULL THEN
         RETURN NULL;  -- the statement wrote nothing
