@@ -6,19 +6,18 @@ Where that cannot be told, nothing is believed: the caller gets a reason, and ev
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ringfence.integrity import wal_mark, wal_proof, witness
-from ringfence.integrity.attribution import NOTHING_WRITTEN, Application, Written
+from ringfence.integrity.attribution import NOTHING_WRITTEN, Application
 from ringfence.integrity.fingerprint import Table
 from ringfence.integrity.live_rules import Attribution, told, untold
-from ringfence.integrity.model import Observation, State, TableName
+from ringfence.integrity.model import Observation, State
 from ringfence.integrity.observe import Snapshot
-from ringfence.integrity.touched import WalError, WalReader, WalSpan
+from ringfence.integrity.touched import WalError, WalReader, read_since
 from ringfence.integrity.witness import WITNESS
 from ringfence.postgres import queries
-from ringfence.postgres.connection import ConnectError, Connection, QueryError
+from ringfence.postgres.connection import Connection
 
 _PACKAGE = "ringfence.integrity"
 STEPS_A_TRANSACTION = 100
@@ -66,7 +65,11 @@ def _attribute(
     if WITNESS not in now or WITNESS in doubts:
         raise WalError(f"the witness was not there at the baseline as it is now: {doubts.get(WITNESS, 'it is gone')}")
     catalogs = _catalogs(connection)
-    written = _read(snapshot, before, mark.start, mark.nonce, readers, now, catalogs)
+    files = frozenset(t.filenode for t in now.values() if t.filenode) | frozenset(catalogs.values())
+    witness_file = now[WITNESS].filenode
+    written = read_since(
+        snapshot, before, mark, files, readers, lambda reader, span: reader.written(span, witness=witness_file)
+    )
     by_table = {t: written.get(table.filenode, NOTHING_WRITTEN) for t, table in now.items()}
     inserted = sum(w.application.get("insert", 0) for w in by_table.values())
     return Attribution(
@@ -99,35 +102,3 @@ def _doubt(before: Observation, table: Table) -> str | None:
 
 def _catalogs(connection: Connection) -> dict[str, int]:
     return {name: int(file) for name, file in connection.execute(queries.load(_PACKAGE, "live/catalogs")).fetchall()}
-
-
-def _read(
-    snapshot: Snapshot,
-    before: Observation,
-    start: str,
-    begin: str,
-    readers: Sequence[WalReader],
-    tables: Mapping[TableName, Table],
-    catalogs: Mapping[str, int],
-) -> Mapping[int, Written]:
-    word = secrets.token_hex(16)
-    try:
-        # After the snapshot was taken: whatever it sees was committed before this message.
-        end = wal_mark.end_message(snapshot.connection, snapshot.target, word)
-    except (QueryError, ConnectError) as error:
-        raise WalError(f"the end of the WAL could not be marked: {error.message}") from error
-    span = WalSpan(
-        start=start,
-        end=end,
-        timeline=before.identity.timeline,
-        database_oid=before.identity.database_oid,
-        nonces=(begin, word),
-        files=frozenset(t.filenode for t in tables.values() if t.filenode) | frozenset(catalogs.values()),
-    )
-    failed = []
-    for reader in readers:
-        try:
-            return reader.written(span, witness=tables[WITNESS].filenode)
-        except WalError as error:
-            failed.append(error.message)
-    raise WalError("; ".join(failed or ["nothing on this machine can read production's WAL"]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,9 +11,8 @@ from ringfence.integrity.fingerprint import Load, OnDigest, Part
 from ringfence.integrity.model import Observation, Proof, State, Sums, TableDigest, TableName
 from ringfence.integrity.observe import Snapshot
 from ringfence.integrity.state import read_state
-from ringfence.integrity.touched import Touched, WalError, WalReader, WalSpan
+from ringfence.integrity.touched import Touched, WalError, WalReader, read_since
 from ringfence.integrity.wal_proof import NO_TRANSACTION, Plan
-from ringfence.postgres.connection import ConnectError, QueryError
 from ringfence.postgres.databases import read_locale
 from ringfence.redact import one_line, quote_ident
 from ringfence.wording import counted
@@ -118,7 +116,8 @@ def _touched(snapshot: Snapshot, before: Observation, state: State, readers: Seq
         reason = wal_proof.wal_obstacle(mark, position, wal_level, size)
         if reason is not None:
             raise WalError(reason)
-        touched = _read(snapshot, before, mark.start, mark.nonce, readers, lost)
+        files = wal_proof.files_of(snapshot.tables)
+        touched = read_since(snapshot, before, mark, files, readers, lambda reader, span: reader.read(span), lost=lost)
     except WalError as error:
         if not mark.late:
             raise
@@ -129,34 +128,6 @@ def _touched(snapshot: Snapshot, before: Observation, state: State, readers: Seq
     if touched.doubt is not None:
         raise WalError(touched.doubt)
     return touched
-
-
-def _read(
-    snapshot: Snapshot, before: Observation, start: str, begin: str, readers: Sequence[WalReader], lost: str
-) -> Touched:
-    word = secrets.token_hex(16)
-    try:
-        # After the snapshot was taken: whatever it sees was committed before this message, and is on disk with it.
-        end = wal_mark.end_message(snapshot.connection, snapshot.target, word)
-    except (QueryError, ConnectError) as error:
-        raise WalError(f"the end of the WAL could not be marked: {error.message}") from error
-    span = WalSpan(
-        start=start,
-        end=end,
-        timeline=before.identity.timeline,
-        database_oid=before.identity.database_oid,
-        nonces=(begin, word),
-        files=wal_proof.files_of(snapshot.tables),
-    )
-    failed: list[str] = []
-    for reader in readers:
-        try:
-            touched = reader.read(span)
-        except WalError as error:
-            failed.append(error.message)
-            continue
-        return touched
-    raise WalError("; ".join(failed or ["nothing on this machine can read production's WAL"]) + lost)
 
 
 def _digest_all(

@@ -7,12 +7,19 @@ out would be a change unseen; where there is doubt sources err on the side of to
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import secrets
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ringfence.errors import RingfenceError
+from ringfence.integrity import wal_mark
 from ringfence.integrity.attribution import Written
+from ringfence.integrity.model import Observation, WalMark
+from ringfence.integrity.observe import Snapshot
+from ringfence.postgres.connection import ConnectError, QueryError
+
+_T = TypeVar("_T")
 
 
 class WalError(RingfenceError):
@@ -80,3 +87,41 @@ def require_words(span: WalSpan, found: Collection[str], *, source: str) -> None
             f"{source}: {which} message is not in the WAL from {span.start} to {span.end}: "
             "it is not the WAL that was written since the baseline, or not all of it"
         )
+
+
+def read_since(
+    snapshot: Snapshot,
+    before: Observation,
+    mark: WalMark,
+    files: Collection[int],
+    readers: Sequence[WalReader],
+    read: Callable[[WalReader, WalSpan], _T],
+    *,
+    lost: str = "",
+) -> _T:
+    """What ``read`` makes of the WAL from the baseline's mark to ``snapshot``, by the first reader that can.
+
+    ``files`` are the numbers of the files that it is about. Raises WalError with each reader's reason, and ``lost``
+    after them.
+    """
+    word = secrets.token_hex(16)
+    try:
+        # After the snapshot was taken: whatever it sees was committed before this message, and is on disk with it.
+        end = wal_mark.end_message(snapshot.connection, snapshot.target, word)
+    except (QueryError, ConnectError) as error:
+        raise WalError(f"the end of the WAL could not be marked: {error.message}") from error
+    span = WalSpan(
+        start=mark.start,
+        end=end,
+        timeline=before.identity.timeline,
+        database_oid=before.identity.database_oid,
+        nonces=(mark.nonce, word),
+        files=frozenset(files),
+    )
+    failed: list[str] = []
+    for reader in readers:
+        try:
+            return read(reader, span)
+        except WalError as error:
+            failed.append(error.message)
+    raise WalError("; ".join(failed or ["nothing on this machine can read production's WAL"]) + lost)
