@@ -1,11 +1,12 @@
 """The row hash as an SQL expression, generated from the catalog (pure).
 
-A row's hash is ``F(k, seed # numbers # h1 # h2 ...)``. ``#`` is XOR; F is hashint4extended, which mixes all 64 bits of
-its seed and 32 bits of k; ``numbers`` are whole small values side by side in 64 bits; h1, h2 ... are the 64-bit hashes
-of the other columns. Every column has secret numbers of its own, made from the table's secret seed: one that its hash
-starts from, so that no two columns can trade places, and one that stands for NULL. What enters by XOR is either whole
-(two int4, or one int8, fill the 64 bits; a further int4 is k) or a well mixed hash; more numbers are taken in by more
-rounds of F. So two different rows agree by chance only, once in 2^64 for each of the two seeds.
+A row's hash is ``F(k, h1 # h2 ... # numbers)``. ``#`` is XOR; F is hashint4extended, which mixes all 64 bits of its
+seed and 32 bits of k; ``numbers`` are whole small values side by side in 64 bits; h1, h2 ... are the 64-bit hashes of
+the other columns, and the table's secret seed where there are none. Every column has secret numbers of its own, made
+from that seed: one that its hash starts from, so that no two columns can trade places, and one that stands for NULL.
+What enters by XOR is either whole (two int4, or one int8, fill the 64 bits; a further int4 is k) or a well mixed hash;
+more numbers are taken in by more rounds of F. So two different rows agree by chance only, once in 2^64 for each of the
+two seeds.
 
 PostgreSQL's own extended hash functions do the work where they are *exact*, that is where two values that differ in any
 way a person could see hash differently. Several are not, because they have to agree with ``=``, and were seen to miss
@@ -34,7 +35,7 @@ from psycopg import sql
 
 from ringfence.integrity.model import Seeds
 
-ALGORITHM = 2
+ALGORITHM = 3
 """Changes whenever the digest of the same rows would change; kept in every manifest."""
 
 TABLE = sql.Identifier("__ringfence")
@@ -259,8 +260,8 @@ def _value(column: Column) -> _Value:
 def _chain(values: Sequence[tuple[_Value, Fragment]], seed: int, which: int) -> sql.Composed:
     """The row's hash from one seed: hashed columns by XOR, then the whole ones, up to 96 bits a round of F."""
     numbered = [(value, fragment, _Secrets(seed, which, number)) for number, (value, fragment) in enumerate(values)]
-    mixed = [_literal(_signed(seed))]
-    mixed += [_hashed(v, f, s) for v, f, s in numbered if not _KINDS[v.kind].whole]
+    # A hashed column brings secrets of its own; adding the seed to them would cost a step for every row.
+    mixed = [_hashed(v, f, s) for v, f, s in numbered if not _KINDS[v.kind].whole] or [_literal(_signed(seed))]
     chain = sql.SQL(" # ").join(mixed)
     narrow = [n for n in numbered if _KINDS[n[0].kind].whole == 32]
     rounds: list[tuple[list[_Numbered], list[_Numbered]]] = []
@@ -278,10 +279,11 @@ def _round(chain: sql.Composed, key: list[_Numbered], beside: list[_Numbered]) -
     shift = len(beside) == 2
     for value, fragment, secrets in beside:
         number = _number(value, fragment)
-        if _KINDS[value.kind].whole == 32:
-            number = sql.SQL("{}::pg_catalog.int8").format(number)
         if shift:
-            number, shift = sql.SQL("({} << 32)").format(number), False
+            # The upper half by one multiplication: a cast and a shift are two calls a row.
+            number, shift = sql.SQL("({} * 4294967296::pg_catalog.int8)").format(number), False
+        elif _KINDS[value.kind].whole == 32:
+            number = sql.SQL("{}::pg_catalog.int8").format(number)
         if not value.not_null:
             number = sql.SQL("coalesce({}, {})").format(number, secrets.literal("null"))
         chain = sql.SQL("{} # {}").format(chain, number)

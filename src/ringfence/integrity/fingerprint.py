@@ -262,11 +262,12 @@ def _snapshot_session(target: Target, snapshot: str) -> Iterator[Connection]:
 
 def _digest_piece(connection: Connection, piece: _Piece, seeds: Seeds) -> dict[int, Sums]:
     name, columns = piece.table.name, piece.table.columns
-    whole = len(piece.ranges) == 1 and piece.ranges[0] == (0, 0, None)
     try:
-        if whole:
-            rows = connection.execute(digest_query(name.schema, name.name, columns, seeds, blocks=None)).fetchall()
-            return {0: _sums(*rows[0])}
+        if len(piece.ranges) == 1:
+            number, low, high = piece.ranges[0]
+            blocks = None if (low, high) == (0, None) else (low, high)
+            rows = connection.execute(digest_query(name.schema, name.name, columns, seeds, blocks=blocks)).fetchall()
+            return {number: _sums(*rows[0])}
         query = ranges_query(name.schema, name.name, columns, seeds, piece.ranges)
         return {number: _sums(*sums) for number, *sums in connection.execute(query).fetchall()}
     except psycopg.Error as error:

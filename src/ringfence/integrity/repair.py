@@ -20,7 +20,7 @@ from typing import Literal
 from psycopg import sql
 
 from ringfence.integrity.model import Attributes, TableName
-from ringfence.integrity.rowdiff import RowChange
+from ringfence.integrity.rowpairs import RowChange
 from ringfence.integrity.rowvalues import RowDifference, Values
 from ringfence.integrity.state_diff import judge_sequence
 

@@ -16,7 +16,7 @@ from ringfence.errors import RestoreError
 from ringfence.integrity import repair
 from ringfence.integrity.model import TableDigest, TableName
 from ringfence.integrity.repair import Act, Firing, ForeignKey, Reading, RowAct, TableFacts
-from ringfence.integrity.rowdiff import RowChange, RowComparison, Side, key_columns
+from ringfence.integrity.rowpairs import RowChange, RowsCompared, Side, key_columns
 from ringfence.integrity.rowvalues import Values, rows_at, texts, with_values
 from ringfence.postgres import queries
 from ringfence.postgres.connection import Connection, QueryError
@@ -65,7 +65,7 @@ class Step:
     puts_back: tuple[Values, ...] = ()
 
 
-def plan_table(found: RowComparison, before: Side, after: Side, baseline: TableDigest, *, may_grow: bool) -> TablePlan:
+def plan_table(found: RowsCompared, before: Side, after: Side, baseline: TableDigest, *, may_grow: bool) -> TablePlan:
     """Decide for every row that differs. Raises RestoreError (6) where there are too many, QueryError."""
     facts = read_facts(after, found)
     acts: list[RowAct] = []
@@ -147,7 +147,7 @@ def single_steps(plan: TablePlan, step: Step) -> Iterator[Step]:
         yield Step(statement=repair.insertion(plan.facts, [row]), table=step.table, rows=1, puts_back=(row,))
 
 
-def read_facts(side: Side, found: RowComparison) -> TableFacts:
+def read_facts(side: Side, found: RowsCompared) -> TableFacts:
     """What the catalog of production says about a table."""
     query = queries.load(_PACKAGE, "repair_table")
     row = side.connection.execute(query, {"oid": side.table.oid}).fetchone()

@@ -5,9 +5,6 @@ one integer, otherwise parts of the hash of the key, which is the same on every 
 The sums over all buckets are the table's fingerprint, so that the pass which finds the differences also proves that the
 reference is the baseline. Of buckets that differ the hashes of single rows are compared, a bounded number at a time,
 each with the place (``ctid``) where the row lies in the snapshot. Only rows that differ are ever fetched.
-
-A table without a key is compared as a multiset: a changed row is then one deleted and one inserted, because nothing
-says that they are the same.
 """
 
 from __future__ import annotations
@@ -16,16 +13,25 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import psycopg
 from psycopg import sql
 
-from ringfence.integrity.expression import TABLE, Column, RowHashes, row_hashes, rows_of
-from ringfence.integrity.fingerprint import Table
-from ringfence.integrity.model import RowChanges, Seeds
-from ringfence.postgres import queries
-from ringfence.postgres.connection import Connection, QueryError, error_text
+from ringfence.integrity.expression import TABLE, row_hashes, rows_of
+from ringfence.integrity.model import RowChanges, Seeds, Sums
+from ringfence.integrity.rowpairs import (
+    Hashes,
+    RowAt,
+    RowChange,
+    Side,
+    common_columns,
+    count_changes,
+    key_columns,
+    pair,
+    row_at,
+)
+from ringfence.postgres.connection import QueryError, error_text
 
 MOST_BUCKETS = 1 << 12
 """As many as fit a processor's cache; more make the pass over all rows slower."""
@@ -38,54 +44,6 @@ _REFINED_BITS = 18
 _MOST_RANGES = 64
 _INTEGERS = frozenset({"int2", "int4", "int8"})
 _T = TypeVar("_T")
-
-Change = Literal["insert", "update", "delete"]
-Sums = tuple[int, int, int]
-"""How many rows, and the sums of their first and second hashes."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Side:
-    """One of the two tables: a session that sees it and the table as that server's catalog has it."""
-
-    connection: Connection
-    table: Table
-
-
-@dataclass(frozen=True, kw_only=True)
-class ColumnChanges:
-    """Columns that have no counterpart: gone, new, or of another type. Rows are compared without them."""
-
-    dropped: tuple[str, ...]
-    added: tuple[str, ...]
-    changed: tuple[str, ...]
-
-    def __bool__(self) -> bool:
-        return bool(self.dropped or self.added or self.changed)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RowAt:
-    """One row of one side: where it lies in the snapshot, and the two hashes of its key and of all of it."""
-
-    place: str
-    key: tuple[int, int]
-    row: tuple[int, int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RowChange:
-    """What happened to one row; ``before`` is None for one that came, ``after`` for one that went."""
-
-    before: RowAt | None
-    after: RowAt | None
-
-    @property
-    def change(self) -> Change:
-        """The word for it."""
-        if self.before is None:
-            return "insert"
-        return "delete" if self.after is None else "update"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +106,7 @@ class RowComparison:
         names = {c.name for c in self.columns}
         found = (key_columns(before), key_columns(after))
         self.key: tuple[str, ...] = next((k for k in found if k and names.issuperset(k)), ())
+        self._hashes = Hashes.of(self.columns, self.key, seeds)
         self._ranges = self._range_buckets()
         bits = (max(self._rows_estimated() // 1000, 16)).bit_length()
         bits = 0 if self._ranges else min(bits, MOST_BUCKETS.bit_length() - 1)
@@ -167,14 +126,11 @@ class RowComparison:
             differing = _differing(old, new)
         for group in _groups(differing, old, new):
             here, there = self._both(lambda side, group=group: self._rows(side, part, group))  # type: ignore[misc]
-            yield from _pair(here, there)
+            yield from pair(here, there)
 
     def counts(self) -> RowChanges:
         """How many rows came, changed and went."""
-        counts = {"insert": 0, "update": 0, "delete": 0}
-        for one in self.changes():
-            counts[one.change] += 1
-        return RowChanges(inserted=counts["insert"], updated=counts["update"], deleted=counts["delete"])
+        return count_changes(self.changes())
 
     def _range_buckets(self) -> _Ranges | None:
         """Ranges where the key is one integer: an index then leads to the rows of a bucket."""
@@ -198,13 +154,8 @@ class RowComparison:
         # 8 kB blocks of rows of some 80 bytes; only the number of buckets depends on it.
         return max(s.table.blocks for s in self._sides) * 100
 
-    def _hashes(self) -> tuple[RowHashes, RowHashes]:
-        """Of the key and of the row; without a key the row is its own key."""
-        whole = row_hashes(self.columns, self._seeds)
-        return (row_hashes(self.columns, self._seeds, only=set(self.key)) if self.key else whole), whole
-
     def _buckets(self, side: Side, part: _Part) -> dict[int, Sums]:
-        keys, whole = self._hashes()
+        keys, whole = self._hashes.key, self._hashes.row
         where = part.ranges.condition(part.within) if part.ranges and part.within is not None else None
         also = None
         if part.bits:
@@ -222,18 +173,8 @@ class RowComparison:
 
     def _rows(self, side: Side, part: _Part, group: Sequence[int]) -> list[RowAt]:
         """The single rows of some buckets."""
-        keys, whole = self._hashes()
-        where = self._of_buckets(side, part, group)
-        place = sql.SQL("{}.ctid").format(TABLE)
-        also = None
-        if whole.made is not None:
-            also, place = sql.SQL("{} AS __place").format(place), sql.SQL("__made.__place").format()
-        name = side.table.name
-        query = sql.SQL("SELECT {}::pg_catalog.text, {}, {}, {}, {} FROM {}").format(
-            place, keys.first, keys.second, whole.first, whole.second,
-            rows_of(name.schema, name.name, whole, where=where, also=also),
-        )  # fmt: skip
-        return [RowAt(place=p, key=(k1, k2), row=(h1, h2)) for p, k1, k2, h1, h2 in side.connection.execute(query)]
+        query = self._hashes.query(side.table.name, where=self._of_buckets(side, part, group))
+        return [row_at(*values) for values in side.connection.execute(query)]
 
     def _of_buckets(self, side: Side, part: _Part, group: Sequence[int]) -> sql.Composed:
         """A condition on the table that holds for the rows of these buckets.
@@ -275,32 +216,7 @@ class RowComparison:
                 raise
 
 
-def common_columns(before: Table, after: Table) -> tuple[tuple[Column, ...], ColumnChanges]:
-    """The columns that hold the same kind of values on both sides, as ``before`` has them, and all others by name."""
-    old, new = ({c.name: c for c in t.columns} for t in (before, after))
-    alike = tuple(c for n, c in old.items() if n in new and _kind(c) == _kind(new[n]))
-    names = {c.name for c in alike}
-    # A column that may be NULL on one side is taken as one that may be on both; values hash alike either way.
-    columns = tuple(c if new[c.name].not_null else new[c.name] for c in alike)
-    return columns, ColumnChanges(
-        dropped=tuple(sorted(old.keys() - new.keys())),
-        added=tuple(sorted(new.keys() - old.keys())),
-        changed=tuple(sorted((old.keys() & new.keys()) - names)),
-    )
-
-
-def key_columns(side: Side) -> tuple[str, ...]:
-    """The columns that tell one row from another, sorted by name; empty where nothing does."""
-    query = queries.load("ringfence.integrity", "key_columns")
-    row = side.connection.execute(query, {"oid": side.table.oid}).fetchone()
-    return tuple(row[0]) if row else ()
-
-
 _NONE: Sums = (0, 0, 0)
-
-
-def _kind(column: Column) -> tuple[str | None, str | None, int, str, str]:
-    return column.type, column.element, column.typmod, column.output_schema, column.output_function
 
 
 def _bounds(side: Side, column: str) -> tuple[int, int] | None:
@@ -330,41 +246,6 @@ def _total(sums: Iterable[Sums]) -> Sums:
 
 def _differing(old: dict[int, Sums], new: dict[int, Sums]) -> list[int]:
     return sorted(b for b in old.keys() | new.keys() if old.get(b) != new.get(b))
-
-
-def _pair(here: Sequence[RowAt], there: Sequence[RowAt]) -> Iterator[RowChange]:
-    """What happened to the rows of some buckets. Rows that are equal cancel, one for one; of what is left under a key,
-    a row that went and a row that came are one that was changed. A key that is there twice (its index is gone, or there
-    is none) is no reason to lose count."""
-    rows: dict[tuple[int, int], tuple[list[RowAt], list[RowAt]]] = {}
-    for number, side in enumerate((here, there)):
-        for one in side:
-            rows.setdefault(one.key, ([], []))[number].append(one)
-    for old, new in rows.values():
-        if len(old) == len(new) == 1:
-            if old[0].row != new[0].row:
-                yield RowChange(before=old[0], after=new[0])
-            continue
-        gone, come = _without_equals(old, new)
-        for number in range(max(len(gone), len(come))):
-            yield RowChange(
-                before=gone[number] if number < len(gone) else None,
-                after=come[number] if number < len(come) else None,
-            )
-
-
-def _without_equals(old: Sequence[RowAt], new: Sequence[RowAt]) -> tuple[list[RowAt], list[RowAt]]:
-    left: dict[tuple[int, int], list[RowAt]] = {}
-    for one in old:
-        left.setdefault(one.row, []).append(one)
-    come = []
-    for one in new:
-        equals = left.get(one.row)
-        if equals:
-            equals.pop()
-        else:
-            come.append(one)
-    return [one for rest in left.values() for one in rest], come
 
 
 def _groups(differing: Sequence[int], old: dict[int, Sums], new: dict[int, Sums]) -> Iterator[list[int]]:

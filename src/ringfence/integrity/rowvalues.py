@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 from ringfence.integrity.model import RowChanges, TableName
-from ringfence.integrity.rowdiff import Change, ColumnChanges, RowChange, RowComparison, Side
+from ringfence.integrity.rowpairs import Change, ColumnChanges, RowChange, RowsCompared, Side
 from ringfence.postgres.connection import QueryError, error_text
 from ringfence.wording import counted
 
@@ -64,7 +64,7 @@ class TableDifference:
         return self.counts.inserted + self.counts.updated + self.counts.deleted - len(self.rows)
 
 
-def read_difference(comparison: RowComparison, before: Side, after: Side, *, limit: int) -> TableDifference:
+def read_difference(comparison: RowsCompared, before: Side, after: Side, *, limit: int) -> TableDifference:
     """Count all rows that differ and fetch the values of the first ``limit``. Raises QueryError."""
     counts: dict[Change, int] = {"insert": 0, "update": 0, "delete": 0}
     chosen: list[RowChange] = []

@@ -23,9 +23,15 @@ _FEW_BLOCKS = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class RowsSince:
-    """The tables as they are now, by which proof, and what is to be said of the proof."""
+    """The tables as they are now, by which proof, and what is to be said of the proof.
+
+    ``changed`` has the numbers of the baseline's ranges within which rows of a table may be others; every other range
+    of that table, and the blocks that it did not have, are shown to hold what they held. A table that is not in it says
+    nothing about where.
+    """
 
     tables: tuple[TableDigest, ...]
+    changed: Mapping[TableName, tuple[int, ...]]
     proof: Proof
     reasons: tuple[str, ...]
 
@@ -35,6 +41,7 @@ class Since:
     """A database as it is now, by which proof, and what is to be said of the proof."""
 
     observation: Observation
+    changed: Mapping[TableName, tuple[int, ...]]
     proof: Proof
     reasons: tuple[str, ...]
 
@@ -64,7 +71,7 @@ def observe_since(
         tables=rows.tables,
         state=state,
     )
-    return Since(observation=observation, proof=rows.proof, reasons=rows.reasons)
+    return Since(observation=observation, changed=rows.changed, proof=rows.proof, reasons=rows.reasons)
 
 
 def rows_since(
@@ -83,11 +90,13 @@ def rows_since(
             raise WalError("it was asked for")
         touched = _touched(snapshot, before, state, readers)
     except WalError as error:
-        digests = _digest_all(snapshot, before, load, on_digest)
-        return RowsSince(tables=digests, proof="fingerprint", reasons=(f"every row was read again: {error.message}",))
+        whole = dict.fromkeys((t.name for t in snapshot.tables), error.message)
+        digests, changed = _digest_plan(snapshot, before, Plan(whole=whole, ranges={}), load, on_digest)
+        said = f"every row was read again: {error.message}"
+        return RowsSince(tables=digests, changed=changed, proof="fingerprint", reasons=(said,))
     plan = wal_proof.plan(before, snapshot.tables, touched)
-    digests = _digest_plan(snapshot, before, plan, load, on_digest)
-    return RowsSince(tables=digests, proof="wal", reasons=_reasons(plan, touched))
+    digests, changed = _digest_plan(snapshot, before, plan, load, on_digest)
+    return RowsSince(tables=digests, changed=changed, proof="wal", reasons=_reasons(plan, touched))
 
 
 def _touched(snapshot: Snapshot, before: Observation, state: State, readers: Sequence[WalReader]) -> Touched:
@@ -130,42 +139,43 @@ def _touched(snapshot: Snapshot, before: Observation, state: State, readers: Seq
     return touched
 
 
-def _digest_all(
-    snapshot: Snapshot, before: Observation, load: Load, on_digest: OnDigest | None
-) -> tuple[TableDigest, ...]:
-    whole = fingerprint.digest_whole(
-        snapshot.target, snapshot.tables, before.seeds, snapshot=snapshot.name, load=load, on_digest=on_digest
-    )
-    return tuple(ranges.table_digest(r.table, ranges.add(r.digests)) for r in whole)
-
-
 def _digest_plan(
     snapshot: Snapshot, before: Observation, plan: Plan, load: Load, on_digest: OnDigest | None
-) -> tuple[TableDigest, ...]:
+) -> tuple[tuple[TableDigest, ...], dict[TableName, tuple[int, ...]]]:
+    """The digest of every table, and where rows may have changed as far as that is known."""
     known = {r.table: r for r in before.ranges}
-    parts: list[Part] = []
+    parts: dict[TableName, Part] = {}
     for table in snapshot.tables:
+        old = known.get(table.name)
         if table.name in plan.whole:
-            parts.append(Part(table=table, range_blocks=ranges.range_blocks(table.blocks)))
-        elif plan.ranges[table.name]:
-            old = known[table.name]
-            parts.append(Part(table=table, range_blocks=old.range_blocks, numbers=plan.ranges[table.name]))
-    again: Mapping[TableName, Mapping[int, Sums]]
+            size = ranges.coarse(old, load.piece_blocks) if old else load.piece_blocks
+            parts[table.name] = Part(table=table, range_blocks=size)
+        elif old is not None and plan.ranges[table.name]:
+            parts[table.name] = Part(table=table, range_blocks=old.range_blocks, numbers=plan.ranges[table.name])
+    again = _digest_parts(snapshot, tuple(parts.values()), before, load, on_digest)
+    digests, changed = [], {}
+    for table in snapshot.tables:
+        old, found = known.get(table.name), again.get(table.name, {})
+        if table.name in plan.whole:
+            sums = ranges.add(found.values())
+            if old is not None:
+                changed[table.name] = ranges.within(old, found, parts[table.name].range_blocks)
+        else:
+            sums = ranges.with_ranges(known[table.name], found)
+            changed[table.name] = tuple(found)
+        digests.append(ranges.table_digest(table.name, sums))
+    return tuple(digests), changed
+
+
+def _digest_parts(
+    snapshot: Snapshot, parts: Sequence[Part], before: Observation, load: Load, on_digest: OnDigest | None
+) -> Mapping[TableName, Mapping[int, Sums]]:
     if sum(fingerprint.blocks_of(p) for p in parts) <= _FEW_BLOCKS and not load.rest:
         # Less work than to open sessions for it.
-        again = fingerprint.digest_here(snapshot.connection, parts, before.seeds)
-    else:
-        again = fingerprint.digest_ranges(
-            snapshot.target, parts, before.seeds, snapshot=snapshot.name, load=load, on_digest=on_digest
-        )
-    digests = []
-    for table in snapshot.tables:
-        if table.name in plan.whole:
-            sums = ranges.add(again[table.name].values())
-        else:
-            sums = ranges.with_ranges(known[table.name], again.get(table.name, {}))
-        digests.append(ranges.table_digest(table.name, sums))
-    return tuple(digests)
+        return fingerprint.digest_here(snapshot.connection, parts, before.seeds)
+    return fingerprint.digest_ranges(
+        snapshot.target, parts, before.seeds, snapshot=snapshot.name, load=load, on_digest=on_digest
+    )
 
 
 def _reasons(plan: Plan, touched: Touched) -> tuple[str, ...]:

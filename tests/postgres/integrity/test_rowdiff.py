@@ -10,7 +10,8 @@ from tests.postgres.conftest import Server
 from ringfence.integrity import rowdiff
 from ringfence.integrity.fingerprint import read_tables
 from ringfence.integrity.model import RowChanges, Seeds
-from ringfence.integrity.rowdiff import RowComparison, Side, common_columns
+from ringfence.integrity.rowdiff import RowComparison
+from ringfence.integrity.rowpairs import Side, common_columns
 from ringfence.postgres.connection import Connection, connect
 
 pytestmark = pytest.mark.postgres

@@ -13,7 +13,8 @@ from tests.postgres.conftest import MAJORS, Server
 from ringfence.integrity import rowdiff
 from ringfence.integrity.fingerprint import read_tables
 from ringfence.integrity.model import RowChanges, Seeds
-from ringfence.integrity.rowdiff import RowComparison, Side
+from ringfence.integrity.rowdiff import RowComparison
+from ringfence.integrity.rowpairs import Side
 from ringfence.integrity.rowvalues import read_difference
 from ringfence.postgres.connection import Connection, connect
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ringfence.config.names import ColumnName
 from ringfence.integrity.model import TableName
-from ringfence.integrity.rowdiff import Change
+from ringfence.integrity.rowpairs import Change
 from ringfence.integrity.rowvalues import RowDifference, TableDifference, Values, json_value
 from ringfence.redact import MASK, redact
 

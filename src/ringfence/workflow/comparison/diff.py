@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psycopg
 
@@ -65,14 +65,10 @@ def diff(
     try:
         with observe.open_snapshot(project.target("production")) as snapshot:
             known = {d.table for d in before.tables} | {t.name for t in snapshot.tables}
-            other: tuple[OtherChange, ...] | None = None
-            if tables:
-                wrong = choose(tables, known)
-                compared = len(wrong)
-            else:
-                compared = len(known)
-                wrong, other = _differing(project, before, snapshot, full, progress)
-            found = _compare(project, entry, before, snapshot, wrong, limit, progress) if wrong else ()
+            asked = frozenset(choose(tables, known)) if tables else None
+            compared = len(known if asked is None else asked)
+            wrong, other, changed = _differing(project, before, snapshot, asked, full, progress)
+            found = _compare(project, entry, before, snapshot, wrong, limit, progress, changed) if wrong else ()
     except (ConnectError, QueryError, psycopg.Error) as error:
         raise HaltError(f"rows could not be compared: {error}", hint=getattr(error, "hint", None)) from error
     return Diffed(
@@ -109,9 +105,14 @@ def choose(names: Sequence[str], known: set[TableName]) -> tuple[TableName, ...]
 
 
 def _differing(
-    project: Project, before: Observation, snapshot: Snapshot, full: bool, progress: Progress
-) -> tuple[tuple[TableName, ...], tuple[OtherChange, ...]]:
-    """The tables whose fingerprints differ, and what else does."""
+    project: Project,
+    before: Observation,
+    snapshot: Snapshot,
+    asked: frozenset[TableName] | None,
+    full: bool,
+    progress: Progress,
+) -> tuple[tuple[TableName, ...], tuple[OtherChange, ...] | None, rows.Changed]:
+    """The tables whose fingerprints differ, what else does, and where in the tables; of all, or of the ``asked``."""
     read = 0
 
     def on_digest(table: TableName, blocks: int, total: int) -> None:
@@ -119,9 +120,14 @@ def _differing(
         read += blocks
         progress.advance("comparing", read, total)
 
-    after = verify.observe_production(project, before, snapshot, full=full, on_digest=on_digest).observation
-    found = verdict_of(before, after, rules={}, changes={}, proof="fingerprint")
-    return differing(before, after), tuple(c for c in found.other if not c.allowed)
+    if asked is not None:
+        snapshot = replace(snapshot, tables=tuple(t for t in snapshot.tables if t.name in asked))
+    since = verify.observe_production(project, before, snapshot, full=full, on_digest=on_digest)
+    wrong = differing(before, since.observation)
+    if asked is not None:
+        return tuple(t for t in wrong if t in asked), None, since.changed
+    found = verdict_of(before, since.observation, rules={}, changes={}, proof="fingerprint")
+    return wrong, tuple(c for c in found.other if not c.allowed), since.changed
 
 
 def _compare(
@@ -132,12 +138,13 @@ def _compare(
     wrong: Sequence[TableName],
     limit: int,
     progress: Progress,
+    changed: rows.Changed,
 ) -> tuple[TableDifference, ...]:
     def work(pristine: Snapshot) -> tuple[TableDifference, ...]:
         found = []
         for number, table in enumerate(wrong):
             progress.advance("comparing rows", number, len(wrong))
-            one = rows.table_difference(before, pristine, snapshot, table, limit)
+            one = rows.table_difference(before, pristine, snapshot, table, limit, changed)
             counted = one.counts.inserted + one.counts.updated + one.counts.deleted
             if counted or one.column_changes or one.status != "compared":
                 found.append(one)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from psycopg import sql
@@ -13,9 +13,11 @@ from ringfence.errors import RestoreError
 from ringfence.integrity import observe
 from ringfence.integrity.expression import digest_query
 from ringfence.integrity.fingerprint import Table
-from ringfence.integrity.model import Observation, TableDigest, TableName
+from ringfence.integrity.model import Observation, Sums, TableDigest, TableName
 from ringfence.integrity.observe import Snapshot
-from ringfence.integrity.rowdiff import RowComparison, Side, Sums, key_columns
+from ringfence.integrity.rangediff import compare_ranges
+from ringfence.integrity.rowdiff import RowComparison
+from ringfence.integrity.rowpairs import RowsCompared, Side, key_columns
 from ringfence.integrity.rowvalues import TableDifference, read_difference, read_whole
 from ringfence.postgres.connection import QueryError, one_value
 from ringfence.redact import one_line
@@ -61,25 +63,38 @@ def _opened(
         yield pristine
 
 
-def compare(before: Observation, pristine: Side, after: Side) -> RowComparison:
-    """The rows of one table compared, on a reference whose own rows were shown to be the baseline's in the same pass.
+Changed = Mapping[TableName, tuple[int, ...]]
+"""Where rows may differ, as far as that is known: see `since.RowsSince`."""
 
-    Raises ReferenceTouchedError where they are not, QueryError for a statement that a server refused.
+
+def compare(before: Observation, pristine: Side, after: Side, changed: Changed) -> RowsCompared:
+    """The rows of one table compared, on rows of the reference that were shown to be the baseline's.
+
+    Only the ranges that ``changed`` has of the table are looked at where that leads to all rows that differ, the whole
+    table on both sides otherwise. ``after`` must be the snapshot that ``changed`` was learned in. Raises
+    ReferenceTouchedError where the reference's rows are not the baseline's, QueryError for a statement that a server
+    refused.
     """
+    name = after.table.name
+    ranges = next((r for r in before.ranges if r.table == name), None)
+    if name in changed and ranges is not None:
+        near = compare_ranges(ranges, before.seeds, pristine, after, changed[name])
+        if near is not None:
+            return near
     found = RowComparison(pristine, after, before.seeds)
     require_baseline(before, pristine, found)
     return found
 
 
 def table_difference(
-    before: Observation, pristine: Snapshot, snapshot: Snapshot, table: TableName, limit: int
+    before: Observation, pristine: Snapshot, snapshot: Snapshot, table: TableName, limit: int, changed: Changed
 ) -> TableDifference:
     """The rows of one table that differ; of a table that is on one side only, its rows."""
     old, new = by_name(pristine.tables).get(table), by_name(snapshot.tables).get(table)
     here = Side(connection=pristine.connection, table=old) if old else None
     there = Side(connection=snapshot.connection, table=new) if new else None
     if here and there:
-        return read_difference(compare(before, here, there), here, there, limit=limit)
+        return read_difference(compare(before, here, there, changed), here, there, limit=limit)
     only = here or there
     if only is None:
         raise QueryError(f"table {table.name} is in the baseline and neither in the reference nor in production")

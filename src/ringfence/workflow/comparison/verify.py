@@ -18,7 +18,7 @@ from ringfence.integrity.fingerprint import OnDigest, Table
 from ringfence.integrity.live_rules import Attribution, needs_rows
 from ringfence.integrity.model import Comparison, Observation, RowChanges, TableName
 from ringfence.integrity.observe import Snapshot
-from ringfence.integrity.rowdiff import Side, common_columns
+from ringfence.integrity.rowpairs import Side, common_columns
 from ringfence.integrity.rowvalues import TableDifference
 from ringfence.integrity.state_diff import NO_SETTINGS
 from ringfence.postgres import queries
@@ -96,7 +96,7 @@ def _compare(
         rules = {t: project.rule(t) for t in {d.table for d in (*before.tables, *after.tables)}}
         who = _who_wrote(project, before, snapshot, after, progress)
         unclear = tuple(t for t in wrong if needs_rows(t, rules[t], who))
-        found_rows, notes = _row_changes(project, entry, before, snapshot, unclear, progress, rows_shown)
+        found_rows, notes = _row_changes(project, entry, before, snapshot, unclear, progress, rows_shown, found.changed)
     changes = {table: counts for table, (counts, _) in found_rows.items()}
     engine = project.engine("production")
     comparison = compare(
@@ -142,6 +142,7 @@ def _row_changes(
     wrong: tuple[TableName, ...],
     progress: Progress,
     rows_shown: int,
+    changed: rows.Changed,
 ) -> tuple[dict[TableName, _Found], tuple[str, ...]]:
     """Compare the rows of tables that differ with the reference, which is made first where it is not there.
 
@@ -155,10 +156,12 @@ def _row_changes(
         known = {t: here.get(t) or there.get(t) for t in wrong}
         if rows_shown:
             found = {
-                t: rows.table_difference(before, pristine, snapshot, t, rows_shown) for t, one in known.items() if one
+                t: rows.table_difference(before, pristine, snapshot, t, rows_shown, changed)
+                for t, one in known.items()
+                if one
             }
             return {t: (_counts(found[t]), found[t]) if t in found else (None, None) for t in wrong}
-        return {t: (_changes_of(before, there.get(t), here.get(t), pristine, snapshot), None) for t in wrong}
+        return {t: (_changes_of(before, there.get(t), here.get(t), pristine, snapshot, changed), None) for t in wrong}
 
     try:
         return rows.with_reference(project, entry, before, progress, work), ()
@@ -173,13 +176,18 @@ def _counts(difference: TableDifference) -> RowChanges | None:
 
 
 def _changes_of(
-    before: Observation, old: Table | None, new: Table | None, pristine: Snapshot, snapshot: Snapshot
+    before: Observation,
+    old: Table | None,
+    new: Table | None,
+    pristine: Snapshot,
+    snapshot: Snapshot,
+    changed: rows.Changed,
 ) -> RowChanges | None:
     """How many rows came, changed and went; None where that cannot be said because the columns are others."""
     if old is None or new is None or common_columns(old, new)[1]:
         return None
     here = Side(connection=pristine.connection, table=old)
-    return rows.compare(before, here, Side(connection=snapshot.connection, table=new)).counts()
+    return rows.compare(before, here, Side(connection=snapshot.connection, table=new), changed).counts()
 
 
 def _wait_for_writers(project: Project) -> tuple[str, ...]:

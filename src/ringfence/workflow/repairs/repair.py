@@ -157,11 +157,14 @@ def _plan(
     progress: Progress,
 ) -> RepairPlan:
     proven.require_production(project, snapshot.connection)
-    after = verify.observe_production(project, before, snapshot, full=request.full).observation
+    since = verify.observe_production(project, before, snapshot, full=request.full)
+    after = since.observation
     known = {d.table for d in (*before.tables, *after.tables)}
     asked = choose(request.tables, known) if request.tables else None
     chosen, remains = choose_tables(project, before, after, asked)
-    plans, keys, more = make_plan(project, before, pristine, snapshot.connection, snapshot.tables, chosen, progress)
+    plans, keys, more = make_plan(
+        project, before, pristine, snapshot.connection, snapshot.tables, chosen, since.changed, progress
+    )
     sequences = plan_sequences(before, after, plans, snapshot.connection, everything=asked is None)
     return RepairPlan(
         tables=plans,

@@ -220,7 +220,8 @@ def apply(
             connection.execute(lock_statement(shown.locked()))
         names = [t.facts.name for t in shown.tables]
         tables = fingerprint.read_tables(connection)
-        plans, keys, _ = make_plan(project, before, pristine, connection, tables, names, progress)
+        # Nobody has shown yet where anything was written since the plan was: all rows are compared.
+        plans, keys, _ = make_plan(project, before, pristine, connection, tables, names, {}, progress)
         plan = replace(shown, tables=plans, keys=keys)
         _require_same(shown, plan, overwrite)
         work = _Transaction(connection, before, plans, overwrite)

@@ -16,7 +16,7 @@ from ringfence.integrity.model import Observation, TableName
 from ringfence.integrity.observe import Snapshot
 from ringfence.integrity.repair import ForeignKey, SequenceAct
 from ringfence.integrity.repair_plan import TablePlan, plan_table, read_foreign_keys, steps
-from ringfence.integrity.rowdiff import Side
+from ringfence.integrity.rowpairs import Side
 from ringfence.integrity.rowvalues import rows_at
 from ringfence.postgres import queries
 from ringfence.postgres.connection import PINNED_SETTINGS, Connection
@@ -98,6 +98,7 @@ def make_plan(
     connection: Connection,
     tables: Sequence[Table],
     chosen: Sequence[TableName],
+    changed: rows.Changed,
     progress: Progress,
 ) -> tuple[tuple[TablePlan, ...], tuple[ForeignKey, ...], list[str]]:
     """Compare the rows of the chosen tables as a session of production sees them now. Raises as `rows.compare` does."""
@@ -108,7 +109,7 @@ def make_plan(
         progress.advance("comparing rows", number, len(chosen))
         one = Side(connection=pristine.connection, table=here[table])
         other = Side(connection=connection, table=there[table])
-        found = rows.compare(before, one, other)
+        found = rows.compare(before, one, other, changed)
         if found.column_changes:
             names = (*found.column_changes.dropped, *found.column_changes.added, *found.column_changes.changed)
             told = ", ".join(one_line(n) for n in names)

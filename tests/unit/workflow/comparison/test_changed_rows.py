@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ringfence.config.names import ColumnName
 from ringfence.integrity.model import RowChanges, TableName
-from ringfence.integrity.rowdiff import ColumnChanges
+from ringfence.integrity.rowpairs import ColumnChanges
 from ringfence.integrity.rowvalues import RowDifference, TableDifference, Values
 from ringfence.workflow.comparison.changed_rows import MOST_COLUMNS, MOST_ROWS, MOST_TABLES, document
 

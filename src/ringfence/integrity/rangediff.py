@@ -1,0 +1,267 @@
+"""Which rows of a table differ, where it is known in which ranges of its blocks they lie.
+
+The baseline has a digest of every range of production's blocks. Where all ranges but some are shown to have their old
+digests, by the WAL or by reading them again, the rows that differ are among those that lie in these ranges now, and
+those that lay there then. The former are read. The latter are looked for in the reference by the keys of the former;
+rows that were deleted are looked for beside them, because a dump has rows in the order in which they lay, and are those
+whose key production does not have any more. What was found is *all that lay there* exactly when it adds up to the
+baseline's digests of these ranges: the search may use any guess, as the sum decides. So the reference needs no proof
+either: its rows are used as far as they are shown to be the baseline's.
+
+Where nothing adds up, or too many rows are concerned, `compare_ranges` gives None and all rows are compared
+(`rowdiff`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from ringfence.integrity import fingerprint, ranges
+from ringfence.integrity.expression import TABLE, Column
+from ringfence.integrity.fingerprint import Part
+from ringfence.integrity.model import RowChanges, Seeds, Sums, TableRanges
+from ringfence.integrity.rowpairs import (
+    ColumnChanges,
+    Hashes,
+    RowAt,
+    RowChange,
+    Side,
+    common_columns,
+    count_changes,
+    key_columns,
+    pair,
+    row_at,
+)
+from ringfence.postgres.connection import Connection, QueryError, error_text
+
+FEW_ROWS = 20_000
+MOST_ROWS = 200_000
+"""Rows in ranges that differ: as few as `FEW_ROWS` are looked up whatever the size of the table, more only where they
+are a small part of it (`_SHARE`), because comparing all rows costs less than looking up many."""
+_SHARE = 16
+MOST_BLOCKS = 8 * fingerprint.PIECE_BLOCKS
+"""Ranges within which rows may differ are read once more, one by one; not more than this of them."""
+_KEYS_AT_ONCE = 5_000
+_NEAR_BLOCKS = 1
+_SLACKS = (16, 256)
+"""How far from where a range should lie in the reference, in blocks, deleted rows are looked for: first, and then."""
+_JOINED_BLOCKS = 8
+_KEY_TYPES = frozenset(
+    ("int2", "int4", "int8", "oid", "text", "varchar", "bpchar", "uuid", "date", "timestamp", "timestamptz")
+)
+"""Types whose equality is PostgreSQL's own and whose text gives back the same value. Others compare all rows."""
+_TEXTS = frozenset(("text", "varchar", "bpchar"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Keyed:
+    """A row, and the values of its key as text."""
+
+    row: RowAt
+    key: tuple[str, ...]
+
+
+class RangeComparison:
+    """The rows of one table compared; see `compare_ranges`."""
+
+    def __init__(self, columns: tuple[Column, ...], key: tuple[str, ...], changes: Sequence[RowChange]) -> None:
+        self.columns, self.key = columns, key
+        self.column_changes = ColumnChanges(dropped=(), added=(), changed=())
+        self._changes = changes
+
+    def changes(self) -> Iterator[RowChange]:
+        """Every row that differs."""
+        return iter(self._changes)
+
+    def counts(self) -> RowChanges:
+        """How many rows came, changed and went."""
+        return count_changes(self._changes)
+
+
+def compare_ranges(
+    baseline: TableRanges, seeds: Seeds, pristine: Side, after: Side, numbers: Sequence[int]
+) -> RangeComparison | None:
+    """The rows of one table compared, given the ranges outside of which none differs.
+
+    ``numbers`` are ranges of ``baseline``; all others, and all blocks behind the last one, must have been shown to hold
+    what they held. None where this way is not open or does not lead anywhere. Raises QueryError.
+    """
+    columns, column_changes = common_columns(pristine.table, after.table)
+    key = key_columns(pristine)
+    if column_changes or not key or key != key_columns(after) or not _is_plain(columns, key, (pristine, after)):
+        return None
+    if len(numbers) * baseline.range_blocks > MOST_BLOCKS:
+        return None
+    try:
+        found = _Search(baseline, seeds, pristine, after, columns, key).changes(numbers)
+    except psycopg.Error as error:
+        raise QueryError(f"comparing the rows of {after.table.name.name}: {error_text(error)}") from error
+    return None if found is None else RangeComparison(columns, key, found)
+
+
+class _Search:
+    """The rows in ranges of production's blocks as they are, and as they were."""
+
+    def __init__(
+        self,
+        baseline: TableRanges,
+        seeds: Seeds,
+        pristine: Side,
+        after: Side,
+        columns: tuple[Column, ...],
+        key: tuple[str, ...],
+    ) -> None:
+        self._baseline, self._seeds = baseline, seeds
+        self._pristine, self._after = pristine, after
+        self._hashes = Hashes.of(columns, key, seeds)
+        types = {c.name: str(c.type) for c in columns}
+        self._key = tuple((name, types[name]) for name in key)
+
+    def changes(self, numbers: Sequence[int]) -> list[RowChange] | None:
+        """Every row that differs; None where the old ones are not found."""
+        exact, now = self._narrowed(numbers)
+        wanted = ranges.add(self._old(n) for n in exact)
+        total = ranges.add(self._baseline.digests)[0]
+        if max(wanted[0], now[0]) > min(MOST_ROWS, max(FEW_ROWS, total // _SHARE)):
+            return None
+        size = self._baseline.range_blocks
+        new = self._rows(self._after, [(n * size, (n + 1) * size) for n in exact])
+        if _sums(k.row for k in new) != now:
+            raise QueryError(f"the rows of {self._after.table.name.name} do not add up to their own digest")
+        old = {row.place: row for _, row in self._looked_up(self._pristine, [k.key for k in new])}
+        if _sums(old.values()) != wanted:
+            gone = self._gone(exact, old, wanted)
+            if gone is None:
+                return None
+            old |= {row.place: row for row in gone}
+        return list(pair(list(old.values()), [k.row for k in new]))
+
+    def _narrowed(self, numbers: Sequence[int]) -> tuple[list[int], Sums]:
+        """Those ranges of some that differ, and the digest of the rows in them."""
+        part = Part(table=self._after.table, range_blocks=self._baseline.range_blocks, numbers=tuple(numbers))
+        found = fingerprint.digest_here(self._after.connection, [part], self._seeds)[self._after.table.name]
+        exact = [n for n in sorted(found) if found[n] != ranges.add([self._old(n)])]
+        return exact, ranges.add(found[n] for n in exact)
+
+    def _old(self, number: int) -> Sums:
+        digests = self._baseline.digests
+        return digests[number] if number < len(digests) else ranges.NO_ROWS
+
+    def _gone(self, exact: Sequence[int], old: dict[str, RowAt], wanted: Sums) -> list[RowAt] | None:
+        """Rows of the reference that lay in these ranges and are not in production; None where they are not found.
+
+        Rows lie in the reference in about the order in which they lay in production, so they are looked for near the
+        rows that are still there, and where the rows of the range should be.
+        """
+        if wanted[0] <= len(old):
+            return None
+        near = [(b - _NEAR_BLOCKS, b + _NEAR_BLOCKS + 1) for b in {_block(place) for place in old}]
+        for guess in (near, *([*near, *self._expected(exact, slack)] for slack in _SLACKS)):
+            areas = _joined(guess, self._pristine.table.blocks)
+            if not areas or sum(end - start for start, end in areas) > MOST_BLOCKS // 4:
+                continue
+            candidates = [k for k in self._rows(self._pristine, areas) if k.row.place not in old]
+            if len(candidates) > MOST_ROWS:
+                return None
+            there = {n for n, _ in self._looked_up(self._after, [k.key for k in candidates])}
+            gone = [k.row for n, k in enumerate(candidates) if n not in there]
+            if _sums([*old.values(), *gone]) == wanted:
+                return gone
+        return None
+
+    def _expected(self, exact: Sequence[int], slack: int) -> Iterator[tuple[int, int]]:
+        """Blocks of the reference where the rows of these ranges should lie if all rows were equally long."""
+        before, rows_before = 0, [0]
+        for rows, _, _ in self._baseline.digests:
+            before += rows
+            rows_before.append(before)
+        for number in exact:
+            if number < len(self._baseline.digests):
+                first, last = (rows_before[n] * self._pristine.table.blocks // before for n in (number, number + 1))
+                yield first - slack, last + slack + 1
+
+    def _rows(self, side: Side, areas: Iterable[tuple[int, int]]) -> list[_Keyed]:
+        """The rows in some ranges of blocks, from the first up to, not including, the second."""
+        names = [name for name, _ in self._key]
+        found = []
+        for area in _joined(areas, None):
+            query = self._hashes.query(side.table.name, blocks=area, texts=names)
+            rows = side.connection.execute(query).fetchall()
+            found += [_Keyed(row=row_at(*values[:5]), key=tuple(values[5:])) for values in rows]
+        return found
+
+    def _looked_up(self, side: Side, keys: Sequence[tuple[str, ...]]) -> Iterator[tuple[int, RowAt]]:
+        """The rows with these keys, each with the number of its key, by the index that keeps the key unique."""
+        wanted = [sql.Identifier(f"k{number}") for number in range(len(self._key))]
+        condition = sql.SQL(" AND ").join(
+            sql.SQL("{}.{} = __wanted.{}").format(TABLE, sql.Identifier(name), own)
+            for (name, _), own in zip(self._key, wanted, strict=True)
+        )
+        rows = self._hashes.query(side.table.name, where=condition)
+        with _by_index(side.connection):
+            for start in range(0, len(keys), _KEYS_AT_ONCE):
+                some = keys[start : start + _KEYS_AT_ONCE]
+                columns = sql.SQL(", ").join(
+                    sql.SQL("pg_catalog.unnest({}::pg_catalog.text[]::{}[])").format(
+                        sql.Literal([k[number] for k in some]), sql.Identifier("pg_catalog", type_)
+                    )
+                    for number, (_, type_) in enumerate(self._key)
+                )
+                query = sql.SQL(
+                    "SELECT __wanted.n, __found.* FROM ROWS FROM ({}) WITH ORDINALITY AS __wanted ({}, n), "
+                    "LATERAL ({}) AS __found"
+                ).format(columns, sql.SQL(", ").join(wanted), rows)
+                for n, *values in side.connection.execute(query):
+                    yield start + n - 1, row_at(*values)
+
+
+@contextlib.contextmanager
+def _by_index(connection: Connection) -> Iterator[None]:
+    """Within the transaction: some thousand rows of a large table are found by its index, whatever the planner thinks
+    of a table that was just restored and not analyzed."""
+    connection.execute(_SET, ("off", "off", "off"))
+    yield
+    connection.execute(_SET, ("on", "on", "on"))
+
+
+_SET = "SELECT " + ", ".join(
+    f"pg_catalog.set_config('enable_{way}', %s, true)" for way in ("seqscan", "hashjoin", "mergejoin")
+)
+
+
+def _is_plain(columns: Sequence[Column], key: Sequence[str], sides: Sequence[Side]) -> bool:
+    types = {c.type for c in columns if c.name in key}
+    if not types <= _KEY_TYPES:
+        return False
+    # Bytes of no known encoding do not travel as text.
+    encodings = {s.connection.info.parameter_status("server_encoding") for s in sides}
+    return not types & _TEXTS or "SQL_ASCII" not in encodings
+
+
+def _sums(rows: Iterable[RowAt]) -> Sums:
+    return ranges.add((1, *row.row) for row in rows)
+
+
+def _block(place: str) -> int:
+    return int(place[1:].partition(",")[0])
+
+
+def _joined(areas: Iterable[tuple[int, int]], end: int | None) -> list[tuple[int, int]]:
+    """Ranges of blocks in order, none below 0 or above ``end``, those that nearly touch made one where ``end`` is given
+    (then they are guesses, and more of them does no harm)."""
+    joined: list[tuple[int, int]] = []
+    gap = 0 if end is None else _JOINED_BLOCKS
+    for start, stop in sorted(areas):
+        first, last = max(0, start), stop if end is None else min(stop, end)
+        if first >= last:
+            continue
+        if joined and first <= joined[-1][1] + gap:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], last))
+        else:
+            joined.append((first, last))
+    return joined
