@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg import sql
 
@@ -127,6 +127,9 @@ _KINDS: Mapping[str, _Kind] = {
         "{p} # pg_catalog.hash_array_extended({v}{collate}, 8191))",
     ),
 }
+_PADDED_FROM = 16
+# By bytes: a collation may hold other characters for nothing at all.
+_FILLED = """nullif({} COLLATE "C", ''::pg_catalog.bpchar)"""
 _ALIASES = {"varchar": "text", "cidr": "inet"}
 
 
@@ -139,6 +142,10 @@ class _Value:
     not_null: bool
     computed: bool
     element: str | None = None
+    padded: bool = False
+    """A wide ``char(n)``: where its padding begins is looked for by every call; that it is blank is found out once."""
+    filled: Fragment | None = None
+    """The value of a padded one, NULL where it is blank."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,10 +162,15 @@ def row_hashes(columns: Sequence[Column], seeds: Seeds, *, only: Collection[str]
     """The hashes of a row of ``columns`` in the given order, or of the columns in ``only`` of such a row."""
     values = [_value(c) for c in columns]
     made: sql.Composed | None = None
-    if any(v.computed for v in values):
-        names = [sql.Identifier(f"v{i}") for i in range(len(values))]
-        made = sql.SQL(", ").join(sql.SQL("{} AS {}").format(v.fragment, n) for v, n in zip(values, names, strict=True))
-        fragments: list[Fragment] = [sql.SQL("__made.{}").format(n) for n in names]
+    if any(v.computed or v.padded for v in values):
+        named: list[tuple[Fragment, str]] = [(v.fragment, f"v{i}") for i, v in enumerate(values)]
+        named += [(sql.SQL(_FILLED).format(v.fragment), f"filled{i}") for i, v in enumerate(values) if v.padded]
+        made = sql.SQL(", ").join(sql.SQL("{} AS {}").format(f, sql.Identifier(n)) for f, n in named)
+        fragments: list[Fragment] = [sql.SQL("__made.{}").format(sql.Identifier(f"v{i}")) for i in range(len(values))]
+        values = [
+            replace(v, filled=sql.SQL("__made.{}").format(sql.Identifier(f"filled{i}"))) if v.padded else v
+            for i, v in enumerate(values)
+        ]
     else:
         fragments = [v.fragment for v in values]
     chosen = [(v, f) for c, v, f in zip(columns, values, fragments, strict=True) if only is None or c.name in only]
@@ -250,7 +262,8 @@ def _value(column: Column) -> _Value:
         moment = sql.SQL("pg_catalog.timezone('0'::pg_catalog.interval, {})").format(reference)
         return _Value(kind="timestamp", fragment=moment, not_null=column.not_null, computed=False)
     if kind in _KINDS and kind != "array":
-        return _Value(kind=kind, fragment=reference, not_null=column.not_null, computed=False)
+        padded = kind == "bpchar" and column.typmod - 4 >= _PADDED_FROM  # a length of n has the typmod n + 4
+        return _Value(kind=kind, fragment=reference, not_null=column.not_null, computed=False, padded=padded)
     text = sql.SQL("pg_catalog.textin({}({}))").format(
         sql.Identifier(column.output_schema, column.output_function), reference
     )
@@ -302,9 +315,9 @@ def _number(value: _Value, fragment: Fragment) -> sql.Composed:
 def _hashed(value: _Value, fragment: Fragment, secrets: _Secrets) -> sql.Composed:
     kind = _KINDS[value.kind]
 
-    def fill(template: str, p: Fragment) -> sql.Composed:
+    def fill(template: str, p: Fragment, v: Fragment = fragment) -> sql.Composed:
         return sql.SQL(template).format(
-            v=fragment,
+            v=v,
             p=p,
             n0=secrets.literal("mark 0"),
             n1=secrets.literal("mark 1"),
@@ -316,6 +329,12 @@ def _hashed(value: _Value, fragment: Fragment, secrets: _Secrets) -> sql.Compose
     if kind.mark is not None:
         seed = sql.SQL("({} # {})").format(seed, fill(kind.mark, seed))
     hashed = fill(kind.step, seed)
+    if value.filled is not None:
+        # The hash of a blank is a constant, which the planner makes.
+        blank = fill(kind.step, seed, sql.SQL("''::pg_catalog.bpchar").format())
+        if not value.not_null:
+            blank = sql.SQL("CASE WHEN {} IS NULL THEN {} ELSE {} END").format(fragment, secrets.literal("null"), blank)
+        return sql.SQL("coalesce({}, {})").format(fill(kind.step, seed, value.filled), blank)
     return hashed if value.not_null else sql.SQL("coalesce({}, {})").format(hashed, secrets.literal("null"))
 
 

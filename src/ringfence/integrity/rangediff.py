@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -44,13 +44,14 @@ MOST_ROWS = 200_000
 """Rows in ranges that differ: as few as `FEW_ROWS` are looked up whatever the size of the table, more only where they
 are a small part of it (`_SHARE`), because comparing all rows costs less than looking up many."""
 _SHARE = 16
-MOST_BLOCKS = 8 * fingerprint.PIECE_BLOCKS
-"""Ranges within which rows may differ are read once more, one by one; not more than this of them."""
+FEW_BLOCKS = 8 * fingerprint.PIECE_BLOCKS
+"""Ranges within which rows may differ are read once more, one by one: so many blocks of them, or half of the table."""
 _KEYS_AT_ONCE = 5_000
 _NEAR_BLOCKS = 1
 _SLACKS = (16, 256)
 """How far from where a range should lie in the reference, in blocks, deleted rows are looked for: first, and then."""
 _JOINED_BLOCKS = 8
+_MOST_GUESSED = 2 * fingerprint.PIECE_BLOCKS
 _KEY_TYPES = frozenset(
     ("int2", "int4", "int8", "oid", "text", "varchar", "bpchar", "uuid", "date", "timestamp", "timestamptz")
 )
@@ -58,8 +59,7 @@ _KEY_TYPES = frozenset(
 _TEXTS = frozenset(("text", "varchar", "bpchar"))
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Keyed:
+class _Keyed(NamedTuple):
     """A row, and the values of its key as text."""
 
     row: RowAt
@@ -95,7 +95,7 @@ def compare_ranges(
     key = key_columns(pristine)
     if column_changes or not key or key != key_columns(after) or not _is_plain(columns, key, (pristine, after)):
         return None
-    if len(numbers) * baseline.range_blocks > MOST_BLOCKS:
+    if len(numbers) * baseline.range_blocks > max(FEW_BLOCKS, after.table.blocks // 2):
         return None
     try:
         found = _Search(baseline, seeds, pristine, after, columns, key).changes(numbers)
@@ -163,7 +163,7 @@ class _Search:
         near = [(b - _NEAR_BLOCKS, b + _NEAR_BLOCKS + 1) for b in {_block(place) for place in old}]
         for guess in (near, *([*near, *self._expected(exact, slack)] for slack in _SLACKS)):
             areas = _joined(guess, self._pristine.table.blocks)
-            if not areas or sum(end - start for start, end in areas) > MOST_BLOCKS // 4:
+            if not areas or sum(end - start for start, end in areas) > _MOST_GUESSED:
                 continue
             candidates = [k for k in self._rows(self._pristine, areas) if k.row.place not in old]
             if len(candidates) > MOST_ROWS:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from psycopg import sql
 
@@ -41,9 +41,11 @@ class ColumnChanges:
         return bool(self.dropped or self.added or self.changed)
 
 
-@dataclass(frozen=True, kw_only=True)
-class RowAt:
-    """One row of one side: where it lies in the snapshot, and the two hashes of its key and of all of it."""
+class RowAt(NamedTuple):
+    """One row of one side: where it lies in the snapshot, and the two hashes of its key and of all of it.
+
+    A tuple, because there may be some hundred thousand of them.
+    """
 
     place: str
     key: tuple[int, int]
