@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 from tests.postgres.conftest import Server
 
-from ringfence.integrity import fingerprint, ranges
+from ringfence.integrity import expression, fingerprint, ranges
 from ringfence.integrity.expression import digest_query, row_hashes, rows_of
 from ringfence.integrity.fingerprint import Load, Table, digest_whole, lock_tables, read_tables
 from ringfence.integrity.model import Seeds, TableDigest, TableName
@@ -50,6 +50,7 @@ DISTINCT: Mapping[str, Sequence[str]] = {
     "text": ("''", "' '", "'a'", "'A'", "'a '", "'NULL'", "E'a\\nb'", "'é'", "E'e\\u0301'", "repeat('x', 10000)"),
     "varchar(20)": ("''", "' '", "'a'", "'a '", "'b'"),
     "char(4)": ("''", "'a'", "'b'", "'ab'", "'abcd'"),
+    "char(20)": ("''", "'a'", "' a'", "'b'", "E'\\t'", "'\u00a0'", "'aaaaaaaaaaaaaaaaaaaa'"),
     "bpchar": ("'a'", "'a '", "'a  '", "''", "' '"),
     '"char"': ("'a'", "'b'", "''"),
     "name": ("'a'", "'b'", "''"),
@@ -224,6 +225,30 @@ def test_values_a_person_can_tell_apart_hash_apart(database: Target, nullable: b
                     missed.append(f"{type_}: {seen[found]} and {value}")
                 seen[found] = value
     assert not missed
+
+
+def test_that_a_wide_char_is_blank_is_seen_by_its_bytes(database: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Under this collation a hyphen is nothing, and equals a blank. How blanks are seen is no part of the fingerprint.
+    with connect(database, read_only=False) as connection:
+        loose = "provider = icu, locale = 'und-u-ka-shifted-ks-level1', deterministic = false"
+        try:
+            connection.execute(f"CREATE COLLATION public.loose ({loose})".encode())
+            is_loose = True
+        except psycopg.errors.FeatureNotSupported:  # a server without ICU
+            connection.execute("CREATE COLLATION public.loose (provider = libc, locale = 'C')")
+            is_loose = False
+        connection.execute("CREATE TABLE public.t (n int, v char(40) COLLATE public.loose, w char(40) NOT NULL)")
+        table = table_of(connection, "t")
+        seen = []
+        for value, other in itertools.product(("NULL", "''", "'-'", "'x'"), ("''", "'-'")):
+            connection.execute("TRUNCATE public.t")
+            connection.execute(f"INSERT INTO public.t VALUES (1, {value}, {other})")
+            seen.append(row_digest(connection, table))
+            with monkeypatch.context() as patch:
+                patch.setattr(expression, "_PADDED_FROM", 1000)
+                assert row_digest(connection, table) == seen[-1]
+        assert connection.execute("SELECT '-'::char(40) COLLATE public.loose = ''").fetchone() == (is_loose,)
+    assert len(set(seen)) == 8
 
 
 def test_a_hash_does_not_forget_the_columns_before(database: Target) -> None:

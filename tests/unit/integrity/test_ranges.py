@@ -37,6 +37,22 @@ def test_a_row_that_moved_to_another_range_cancels():
     assert ranges.with_ranges(TABLE, moved) == ranges.add(TABLE.digests)
 
 
+def test_coarse_ranges_are_whole_ranges():
+    assert ranges.coarse(TABLE, 4096) == 4096 and ranges.coarse(TABLE, 100) == 96
+    assert ranges.coarse(TABLE, 1) == TABLE.range_blocks
+
+
+def test_rows_may_differ_within_coarse_ranges_that_do():
+    same = {0: ranges.add(TABLE.digests[:2]), 1: TABLE.digests[2]}
+    assert ranges.within(TABLE, same, 64) == ()
+    assert ranges.within(TABLE, same | {1: (2, HIGH, 8)}, 64) == (2, 3)
+    assert ranges.within(TABLE, same | {0: (3, 6, HIGH)}, 64) == (0, 1)
+    assert ranges.within(TABLE, {0: same[0]}, 64) == (2, 3), "the table became shorter"
+    assert ranges.within(TABLE, same | {2: (1, 1, 1)}, 64) == (4, 5), "it became longer"
+    assert ranges.within(TABLE, same | {2: ranges.NO_ROWS}, 64) == ()
+    assert ranges.within(TABLE, {0: ranges.NO_ROWS}, 64) == (0, 1, 2, 3)
+
+
 def test_a_manifest_gives_back_what_it_was_given():
     document = json.loads(json.dumps(ranges.to_json(TABLE)))
     assert ranges.from_json(document) == TABLE
