@@ -95,7 +95,10 @@ _KINDS: Mapping[str, _Kind] = {
         "'2000-01-01'::pg_catalog.timestamp), {p}))",
         # Halves of negative numbers (before 2000) are complemented before they are folded: without the sign a moment
         # and its mirror image would hash alike.
-        mark="CASE WHEN {v} < '2000-01-01'::pg_catalog.timestamp THEN {n0} ELSE 0 END",
+        # In the months that `greatest` takes for one the text tells moments apart.
+        mark="CASE WHEN {v} >= '2000-01-01'::pg_catalog.timestamp THEN 0 "
+        "WHEN {v} >= '4712-01-01 BC'::pg_catalog.timestamp OR {v} = '-infinity'::pg_catalog.timestamp THEN {n0} "
+        'ELSE pg_catalog.hashtextextended(pg_catalog.textin(pg_catalog.timestamp_out({v})) COLLATE "C", {n0}) END',
     ),
     "numeric": _Kind(
         step="pg_catalog.hashint4extended(0, pg_catalog.hash_numeric_extended({v}, {p}))",
@@ -128,6 +131,8 @@ _KINDS: Mapping[str, _Kind] = {
     ),
 }
 _PADDED_FROM = 16
+_MOST_ITEMS = 1600
+"""Values that are made once: as many as a table may have columns; a select list has room for a few more (1664)."""
 # By bytes: a collation may hold other characters for nothing at all.
 _FILLED = """nullif({} COLLATE "C", ''::pg_catalog.bpchar)"""
 _ALIASES = {"varchar": "text", "cidr": "inet"}
@@ -161,6 +166,8 @@ class RowHashes:
 def row_hashes(columns: Sequence[Column], seeds: Seeds, *, only: Collection[str] | None = None) -> RowHashes:
     """The hashes of a row of ``columns`` in the given order, or of the columns in ``only`` of such a row."""
     values = [_value(c) for c in columns]
+    if len(values) + sum(v.padded for v in values) > _MOST_ITEMS:
+        values = [replace(v, padded=False) for v in values]
     made: sql.Composed | None = None
     if any(v.computed or v.padded for v in values):
         named: list[tuple[Fragment, str]] = [(v.fragment, f"v{i}") for i, v in enumerate(values)]

@@ -64,6 +64,8 @@ DISTINCT: Mapping[str, Sequence[str]] = {
             "'2000-01-01 01:11:34.967296'",
             "'1999-12-31 22:48:25.032704'",
         ),
+        # Their halves fold together, and so do those of the last one and -infinity.
+        *("'4714-12-01 BC'", "'4714-12-01 01:11:34.967297 BC'", "'4714-12-01 00:29:55.964238 BC'"),
         *("'infinity'", "'-infinity'", "'4714-11-24 BC'", "'294276-12-31 23:59:59.999999'"),
     ),
     "timestamptz": (

@@ -37,6 +37,13 @@ def test_costly_values_are_made_once() -> None:
     assert query.count("OFFSET 0") == 1
 
 
+def test_a_select_list_has_room_for_the_values_of_every_table() -> None:
+    wide = [column(f"c{n}", "bpchar", typmod=24) for n in range(1600)]
+    assert "OFFSET 0" in text(wide[:800]) and "OFFSET 0" not in text(wide[:801])
+    costly = row_hashes([*wide[1:], column("j", "jsonb")], SEEDS).made
+    assert costly is not None and costly.as_string().count(" AS ") == 1600
+
+
 def test_a_type_of_another_schema_is_hashed_by_its_own_output_function() -> None:
     query = text([column("a", None, output_schema='a"b', output_function="citextout")])
     assert '"a""b"."citextout"' in query
