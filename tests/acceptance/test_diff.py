@@ -19,6 +19,7 @@ def damaged(shop):
         'CREATE TABLE "a""b;\'" (id int PRIMARY KEY, "sécret" text, "v>" text)',
         "INSERT INTO \"a\"\"b;'\" VALUES (1, 'hunter2', 'x'), (2, 'hunter3', 'y')",
         "CREATE TABLE plain (v int, w jsonb)",
+        "CREATE TABLE hollow (v int)",
         "INSERT INTO plain VALUES (1, '{}'), (1, '{}'), (2, NULL)",
     )
     baseline = shop.json("backup", "create")["backup"]["id"]
@@ -147,7 +148,9 @@ def test_tables_and_columns_that_came_and_went(damaged):
         "CREATE TABLE planted (id int PRIMARY KEY)",
         "INSERT INTO planted VALUES (5)",
         "DROP TABLE plain",
+        "ALTER TABLE hollow ADD COLUMN more int",
     )
+    assert tables(damaged.json("diff", "--table", "hollow"))["hollow"]["columns"]["added"] == ["more"]
     document = damaged.json("diff")
     found = tables(document)
     component = found["Component"]
