@@ -57,6 +57,8 @@ _KEY_TYPES = frozenset(
 )
 """Types whose equality is PostgreSQL's own and whose text gives back the same value. Others compare all rows."""
 _TEXTS = frozenset(("text", "varchar", "bpchar"))
+_TRAVELLING = frozenset(("UTF8", "LATIN1"))
+"""Encodings of a server of which every text can be sent as UTF-8; others have bytes that stand for no character."""
 
 
 class _Keyed(NamedTuple):
@@ -64,6 +66,10 @@ class _Keyed(NamedTuple):
 
     row: RowAt
     key: tuple[str, ...]
+
+
+class _NoIndexError(Exception):
+    """A server would look a key up by reading the whole table: for every key anew."""
 
 
 class RangeComparison:
@@ -99,6 +105,8 @@ def compare_ranges(
         return None
     try:
         found = _Search(baseline, seeds, pristine, after, columns, key).changes(numbers)
+    except _NoIndexError:
+        return None
     except psycopg.Error as error:
         raise QueryError(f"comparing the rows of {after.table.name.name}: {error_text(error)}") from error
     return None if found is None else RangeComparison(columns, key, found)
@@ -165,9 +173,10 @@ class _Search:
             areas = _joined(guess, self._pristine.table.blocks)
             if not areas or sum(end - start for start, end in areas) > _MOST_GUESSED:
                 continue
-            candidates = [k for k in self._rows(self._pristine, areas) if k.row.place not in old]
-            if len(candidates) > MOST_ROWS:
+            found = self._rows(self._pristine, areas, most=MOST_ROWS)
+            if len(found) > MOST_ROWS:
                 return None
+            candidates = [k for k in found if k.row.place not in old]
             there = {n for n, _ in self._looked_up(self._after, [k.key for k in candidates])}
             gone = [k.row for n, k in enumerate(candidates) if n not in there]
             if _sums([*old.values(), *gone]) == wanted:
@@ -185,12 +194,19 @@ class _Search:
                 first, last = (rows_before[n] * self._pristine.table.blocks // before for n in (number, number + 1))
                 yield first - slack, last + slack + 1
 
-    def _rows(self, side: Side, areas: Iterable[tuple[int, int]]) -> list[_Keyed]:
-        """The rows in some ranges of blocks, from the first up to, not including, the second."""
+    def _rows(self, side: Side, areas: Iterable[tuple[int, int]], *, most: int | None = None) -> list[_Keyed]:
+        """The rows in some ranges of blocks, from the first up to, not including, the second.
+
+        More than ``most`` are not fetched: one more says that there are more.
+        """
         names = [name for name, _ in self._key]
-        found = []
+        found: list[_Keyed] = []
         for area in _joined(areas, None):
+            if most is not None and len(found) > most:
+                break
             query = self._hashes.query(side.table.name, blocks=area, texts=names)
+            if most is not None:
+                query = sql.SQL("{} LIMIT {}").format(query, sql.Literal(most + 1 - len(found)))
             rows = side.connection.execute(query).fetchall()
             found += [_Keyed(row=row_at(*values[:5]), key=tuple(values[5:])) for values in rows]
         return found
@@ -203,44 +219,62 @@ class _Search:
             for (name, _), own in zip(self._key, wanted, strict=True)
         )
         rows = self._hashes.query(side.table.name, where=condition)
-        with _by_index(side.connection):
-            for start in range(0, len(keys), _KEYS_AT_ONCE):
-                some = keys[start : start + _KEYS_AT_ONCE]
-                columns = sql.SQL(", ").join(
-                    sql.SQL("pg_catalog.unnest({}::pg_catalog.text[]::{}[])").format(
-                        sql.Literal([k[number] for k in some]), sql.Identifier("pg_catalog", type_)
-                    )
-                    for number, (_, type_) in enumerate(self._key)
+
+        def query(some: Sequence[tuple[str, ...]]) -> sql.Composed:
+            columns = sql.SQL(", ").join(
+                sql.SQL("pg_catalog.unnest({}::pg_catalog.text[]::{}[])").format(
+                    sql.Literal([k[number] for k in some]), sql.Identifier("pg_catalog", type_)
                 )
-                query = sql.SQL(
-                    "SELECT __wanted.n, __found.* FROM ROWS FROM ({}) WITH ORDINALITY AS __wanted ({}, n), "
-                    "LATERAL ({}) AS __found"
-                ).format(columns, sql.SQL(", ").join(wanted), rows)
-                for n, *values in side.connection.execute(query):
+                for number, (_, type_) in enumerate(self._key)
+            )
+            return sql.SQL(
+                "SELECT __wanted.n, __found.* FROM ROWS FROM ({}) WITH ORDINALITY AS __wanted ({}, n), "
+                "LATERAL ({}) AS __found"
+            ).format(columns, sql.SQL(", ").join(wanted), rows)
+
+        if not keys:
+            return
+        with _by_index(side.connection):
+            _require_index(side.connection, query(keys[:1]))
+            for start in range(0, len(keys), _KEYS_AT_ONCE):
+                for n, *values in side.connection.execute(query(keys[start : start + _KEYS_AT_ONCE])):
                     yield start + n - 1, row_at(*values)
 
 
 @contextlib.contextmanager
 def _by_index(connection: Connection) -> Iterator[None]:
-    """Within the transaction: some thousand rows of a large table are found by its index, whatever the planner thinks
-    of a table that was just restored and not analyzed."""
-    connection.execute(_SET, ("off", "off", "off"))
-    yield
-    connection.execute(_SET, ("on", "on", "on"))
+    """Some thousand rows of a large table are found by its index, whatever the planner thinks of a table that was just
+    restored and not analyzed. A savepoint, because going back to it brings back the session's own settings."""
+    with connection.transaction(force_rollback=True):
+        connection.execute(_SET_WAYS)
+        yield
 
 
-_SET = "SELECT " + ", ".join(
-    f"pg_catalog.set_config('enable_{way}', %s, true)" for way in ("seqscan", "hashjoin", "mergejoin")
+_SET_WAYS = sql.SQL("SELECT {}").format(
+    sql.SQL(", ").join(
+        sql.SQL("pg_catalog.set_config({}, {}, true)").format(sql.Literal(f"enable_{way}"), sql.Literal(value))
+        for value, ways in (
+            ("off", ("seqscan", "hashjoin", "mergejoin")),
+            ("on", ("indexscan", "bitmapscan", "nestloop")),
+        )
+        for way in ways
+    )
 )
+
+
+def _require_index(connection: Connection, query: sql.Composed) -> None:
+    """Raise unless the server has an index for it: one may be of another collation, or younger than an old snapshot."""
+    plan = connection.execute(sql.SQL("EXPLAIN (COSTS off) {}").format(query)).fetchall()
+    if any("Seq Scan" in str(line) for (line,) in plan):
+        raise _NoIndexError
 
 
 def _is_plain(columns: Sequence[Column], key: Sequence[str], sides: Sequence[Side]) -> bool:
     types = {c.type for c in columns if c.name in key}
     if not types <= _KEY_TYPES:
         return False
-    # Bytes of no known encoding do not travel as text.
     encodings = {s.connection.info.parameter_status("server_encoding") for s in sides}
-    return not types & _TEXTS or "SQL_ASCII" not in encodings
+    return not types & _TEXTS or (len(encodings) == 1 and encodings <= _TRAVELLING)
 
 
 def _sums(rows: Iterable[RowAt]) -> Sums:

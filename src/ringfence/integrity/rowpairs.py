@@ -20,6 +20,10 @@ from ringfence.postgres.connection import Connection
 
 Change = Literal["insert", "update", "delete"]
 
+MOST_CHARS = 500
+"""Of a value that is fetched as text: an index takes keys of a hundred times that where they are compressed well, and
+some thousand of them would fill the memory."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
@@ -88,9 +92,11 @@ class Hashes:
         where: sql.Composed | None = None,
         texts: Sequence[str] = (),
     ) -> sql.Composed:
-        """A query for rows as `row_at` takes them, followed by some columns as text; limited as `rows_of` limits."""
-        column = sql.SQL("{}.{}::pg_catalog.text")
-        items = [column.format(TABLE, sql.Identifier(c)) for c in ("ctid", *texts)]
+        """A query for rows as `row_at` takes them, followed by some columns as text, of which a value that is longer
+        than `MOST_CHARS` is cut off; limited as `rows_of` limits."""
+        text, chars = sql.SQL("pg_catalog.left({}.{}::pg_catalog.text, {})"), sql.Literal(MOST_CHARS)
+        items = [sql.SQL("{}.ctid::pg_catalog.text").format(TABLE)]
+        items += [text.format(TABLE, sql.Identifier(c), chars) for c in texts]
         also = None
         if self.row.made is not None:
             names = [sql.Identifier(f"__item{number}") for number in range(len(items))]
