@@ -42,7 +42,7 @@ def rows_beside_data_diff(project: Project, rows: Callable[[], None], label: str
     def theirs() -> None:
         subprocess.run([PYTHON, "-c", SCRIPT, *urls], check=True, capture_output=True)
 
-    row(f"{label}: `diff`", in_turn(rows, theirs), "`data-diff`, two threads", "at most 0.125")
+    row(label, in_turn(rows, theirs), "`data-diff`, two threads", "at most 0.125")
 
 
 def _url(target: Target) -> str:

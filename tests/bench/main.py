@@ -166,29 +166,44 @@ def fingerprint_beside_text(project: Project, table: str) -> None:
 
 
 def diff_beside_fingerprint(project: Project) -> None:
-    """One changed row of the large table: from its key ranges to its old and new values, beside reading it once."""
+    """One changed row of the large table: from where it lies to its old and new values, beside reading it once."""
     target, seeds = project.target("production"), observe.new_seeds()
     create_backup(project, issue=None, progress=Quiet())
-    # The first diff makes the reference; the work that is measured begins with it.
-    diff(project, None, tables=["accounts"], limit=10, progress=Quiet())
     with connect(target, read_only=False) as session:
         session.execute("UPDATE public.accounts SET abalance = abalance + 1 WHERE aid = %s", (ROWS // 2,))
 
-    def rows() -> None:
-        found = diff(project, None, tables=["accounts"], limit=10, progress=Quiet()).tables
-        assert [r.change for r in found[0].rows] == ["update"], found
+    def rows(*, full: bool) -> Callable[[], None]:
+        def act() -> None:
+            found = diff(project, None, tables=["accounts"], limit=10, progress=Quiet(), full=full).tables
+            assert [r.change for r in found[0].rows] == ["update"], found
 
+        return act
+
+    rows(full=False)()  # makes the reference; the work that is measured begins with it
     command = [str(Path(sys.executable).with_name("ringfence")), "diff"]
     label = f"one changed row of `accounts`, {ROWS:,} rows"
-    data_diff.rows_beside_data_diff(project, rows, label)
+    ways = {f"{label}: `diff`, by the WAL": False, f"{label}: `diff --full`, every row read": True}
+    for what, full in ways.items():
+        data_diff.rows_beside_data_diff(project, rows(full=full), what)
+    beside = "one fingerprint of it, one session"
     with connect(target) as session, observe.open_snapshot(target) as snapshot:
         session.execute("SET max_parallel_workers_per_gather = 0")
         table = next(t for t in snapshot.tables if t.name.name == "accounts")
         whole = digest_query(table.name.schema, table.name.name, table.columns, seeds, blocks=None)
-        beside = "one fingerprint of it, one session"
-        row(f"{label}: `diff`", in_turn(rows, lambda: session.execute(whole).fetchone()), beside, "at most 2.5")
-        both = in_turn(lambda: program(command, project.settings.root), lambda: session.execute(whole).fetchone())
-        row(f"{label}: the command `ringfence diff`, all tables", both, beside, "")
+
+        def once() -> None:
+            session.execute(whole).fetchone()
+
+        for what, full in ways.items():
+            row(what, in_turn(rows(full=full), once), beside, "at most 2.5")
+        both = in_turn(lambda: program(command, project.settings.root), once)
+        row(f"{label}: the command `ringfence diff`, all tables", both, beside, "at most 2.5")
+    with connect(target, read_only=False) as session:
+        session.execute("VACUUM FULL public.accounts")
+    with connect(target) as session:
+        session.execute("SET max_parallel_workers_per_gather = 0")
+        what = f"{label}: `diff` after VACUUM FULL, every row of both databases read"
+        row(what, in_turn(rows(full=False), lambda: session.execute(whole).fetchone()), beside, "")
 
 
 if __name__ == "__main__":

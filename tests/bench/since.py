@@ -6,6 +6,7 @@ Part of ``make bench``; alone, on the narrow table only: ``PYTHONPATH=. python -
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from ringfence.integrity.fingerprint import Load
 from ringfence.integrity.model import Observation
 from ringfence.integrity.state import read_state
 from ringfence.postgres.connection import connect
+from ringfence.postgres.target import Target
 from ringfence.workflow.comparison import wal_sources
 from ringfence.workflow.project import Project
 
@@ -98,12 +100,32 @@ def fingerprint_beside_others(project: Project, before: Observation) -> None:
             "SELECT sum(length((t.*)::text)) FROM public.accounts AS t",
         )
         row(one, in_turn(whole, plain(count)), "sequential `count(*)`", "at most 5")
+        with _in_its_own_process(target):
+            what = "sequential `count(*)`, no process of the server reads ahead for either"
+            row(one, in_turn(whole, plain(count)), what, "at most 5")
         row(f"{one}, as a baseline keeps it", in_turn(in_ranges, plain(count)), "sequential `count(*)`", "at most 5")
         row(one, in_turn(whole, plain(text)), "`sum(length((t.*)::text))`", "at most 0.5")
         row(two, in_turn(by_two, whole), "one session", "at most 0.63")
         row(one, in_turn(whole, plain(MD5)), "`md5(row::text)`, both halves summed", "at most 0.2")
         row(one, in_turn(whole, plain(DATA_DIFF)), "`data-diff`'s checksum query", "at most 0.125")
         row(two, in_turn(by_two, plain(DATA_DIFF)), "`data-diff`'s checksum query", "at most 0.125")
+
+
+@contextlib.contextmanager
+def _in_its_own_process(target: Target) -> Iterator[None]:
+    """From version 18 on a server has processes that read ahead for sessions; without them a session is one process."""
+    _set_read_ahead(target, "0")
+    try:
+        yield
+    finally:
+        _set_read_ahead(target, "DEFAULT")
+
+
+def _set_read_ahead(target: Target, value: str) -> None:
+    with connect(target, read_only=False) as connection:
+        connection.execute(f"ALTER SYSTEM SET effective_io_concurrency = {value}".encode())
+        connection.execute("SELECT pg_catalog.pg_reload_conf()")
+    time.sleep(1)  # until every session has taken it up
 
 
 @contextlib.contextmanager

@@ -44,14 +44,14 @@ MOST_ROWS = 200_000
 """Rows in ranges that differ: as few as `FEW_ROWS` are looked up whatever the size of the table, more only where they
 are a small part of it (`_SHARE`), because comparing all rows costs less than looking up many."""
 _SHARE = 16
-FEW_BLOCKS = 8 * fingerprint.PIECE_BLOCKS
+FEW_BLOCKS = 4 * fingerprint.PIECE_BLOCKS
 """Ranges within which rows may differ are read once more, one by one: so many blocks of them, or half of the table."""
 _KEYS_AT_ONCE = 5_000
 _NEAR_BLOCKS = 1
 _SLACKS = (16, 256)
 """How far from where a range should lie in the reference, in blocks, deleted rows are looked for: first, and then."""
 _JOINED_BLOCKS = 8
-_MOST_GUESSED = 2 * fingerprint.PIECE_BLOCKS
+_MOST_GUESSED = fingerprint.PIECE_BLOCKS
 _KEY_TYPES = frozenset(
     ("int2", "int4", "int8", "oid", "text", "varchar", "bpchar", "uuid", "date", "timestamp", "timestamptz")
 )
