@@ -37,7 +37,7 @@ QUIET_WORK = (
     "BEGIN; TRUNCATE pairs; CREATE TABLE other (n int); INSERT INTO other VALUES (1); ROLLBACK",
     "BEGIN; INSERT INTO measured (region, v) VALUES ('north', 5); ROLLBACK",
     "BEGIN; DELETE FROM pairs WHERE v = 1; INSERT INTO pairs VALUES (1, 'x'), (1, 'x'); COMMIT",
-    "CREATE TEMPORARY TABLE t AS SELECT n FROM generate_series(1, 1000) AS n",
+    "CREATE TEMPORARY TABLE IF NOT EXISTS t AS SELECT n FROM generate_series(1, 1000) AS n",
     "COPY pairs TO STDOUT",
 )
 
