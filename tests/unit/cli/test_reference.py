@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,13 @@ def test_every_command_says_what_it_does_its_options_and_its_exit_statuses(name:
     for parameter in command.params:
         if parameter.param_type_name == "option":
             assert getattr(parameter, "help", None), f"{parameter.opts} is not explained"
+
+
+@pytest.mark.parametrize(("name", "command"), commands(), ids=[n for n, _ in commands()])
+def test_no_word_of_the_help_is_taken_for_markup(name: str, command: Any) -> None:
+    # A word in square brackets is a style to what prints the help, and vanishes: write diff.mask, not the section.
+    texts = [command.help, command.epilog, *(getattr(p, "help", None) for p in command.params)]
+    assert not [t for t in texts if re.search(r"\[[a-z/]", t or "")]
 
 
 def keys(model: type[BaseModel] = Document, path: str = "") -> list[tuple[str, str]]:

@@ -45,7 +45,7 @@ def diff(
         typer.Option(
             "--mask",
             metavar="COLUMN",
-            help="Show **** for this column (COLUMN, TABLE.COLUMN or SCHEMA.TABLE.COLUMN), besides [diff] mask.",
+            help="Show **** for this column (COLUMN, TABLE.COLUMN or SCHEMA.TABLE.COLUMN), besides diff.mask.",
         ),
     ] = None,
     limit: Annotated[

@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
     group.command(
         epilog=exits(
             "0  the writers of every table can be told (with --dry-run: the SQL was shown)",
-            "2  usage or configuration: [verify] live is not set",
+            "2  usage or configuration: verify.live is not set",
             "3  somebody changes production meanwhile",
             "7  the database is not provably production",
         )
@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
         epilog=exits(
             "0  the writers of every table can be told",
             "1  something is missing; 'pre' and 'run' refuse then",
-            "2  usage or configuration: [verify] live is not set",
+            "2  usage or configuration: verify.live is not set",
             "7  the database is not provably production",
         )
     )(check)

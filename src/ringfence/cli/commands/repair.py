@@ -61,7 +61,7 @@ def repair(
     """Put back exactly the rows that differ from the baseline.
 
     Without --apply the SQL goes to standard output, for psql, and nothing is written. It holds the values themselves:
-    [diff] mask does not apply. With --apply it is run in one transaction that commits only if every repaired table then
+    diff.mask does not apply. With --apply it is run in one transaction that commits only if every repaired table then
     has the baseline's fingerprint. New rows of an append-only table stay. Tables, columns and other objects are not
     rows: 'ringfence restore' brings those back.
     """

@@ -50,7 +50,7 @@ def register(app: typer.Typer) -> None:
 def apply(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the SQL and do nothing.")] = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="The level strict, whatever [roles] level says; see docs/security.md.")
+        bool, typer.Option("--strict", help="The level strict, whatever roles.level says; see docs/security.md.")
     ] = False,
     new_password: Annotated[
         bool,
