@@ -11,7 +11,7 @@ import pytest
 from tests.postgres.conftest import MAJORS, Server
 from tests.thin import outer, some
 
-from ringfence.integrity import baseline, observe, since, wal_mark, wal_proof
+from ringfence.integrity import baseline, fingerprint, observe, since, wal_mark, wal_proof
 from ringfence.integrity.compare import differing
 from ringfence.integrity.fingerprint import Load
 from ringfence.integrity.model import Observation, State
@@ -165,6 +165,23 @@ QUIET: tuple[str, ...] = (
     "VACUUM FULL big",
     "REINDEX TABLE part",
 )
+
+
+def test_every_range_that_differs_is_among_those_that_are_named(stage: Stage) -> None:
+    stage.run("UPDATE part SET v = -1 WHERE id = 15000", "DELETE FROM part WHERE id = 3", "VACUUM part")
+    by_wal, by_rows = stage.rows(stage.reader, None)
+    assert (by_wal.proof, by_rows.proof) == ("wal", "fingerprint")
+    with observe.open_snapshot(stage.target) as snapshot:
+        tables = [t for t in snapshot.tables if t.name.name == "part"]
+        (now,) = fingerprint.digest_whole(
+            stage.target, tables, stage.before.seeds, snapshot=snapshot.name, load=Load(workers=1)
+        )
+    old = next(r for r in stage.before.ranges if r.table == now.table)
+    assert len(old.digests) == len(now.digests) > 3
+    differ = {n for n, digest in enumerate(now.digests) if digest != old.digests[n]}
+    assert 0 < len(differ) < len(old.digests)
+    assert differ <= set(by_wal.changed[now.table]) < set(range(len(old.digests)))
+    assert differ <= set(by_rows.changed[now.table])
 
 
 def test_quiet_work_is_no_change(stage: Stage) -> None:
