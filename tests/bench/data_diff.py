@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 from tests.bench.timing import in_turn, row
@@ -30,8 +30,8 @@ assert len(found) == 2, found  # the old row and the new one
 """
 
 
-def rows_beside_data_diff(project: Project, rows: Callable[[], None], label: str) -> None:
-    """One changed row found by ``rows`` (our diff), and by data-diff with two threads for each database."""
+def rows_beside_data_diff(project: Project, ways: Mapping[str, Callable[[], None]]) -> None:
+    """One changed row found by our diff in ``ways``, and by data-diff with two threads for each database."""
     if not PYTHON:
         print("data-diff: not measured, RINGFENCE_BENCH_DATA_DIFF names no Python that has it")
         return
@@ -42,7 +42,8 @@ def rows_beside_data_diff(project: Project, rows: Callable[[], None], label: str
     def theirs() -> None:
         subprocess.run([PYTHON, "-c", SCRIPT, *urls], check=True, capture_output=True)
 
-    row(label, in_turn(rows, theirs), "`data-diff`, two threads", "at most 0.125")
+    for what, ours in ways.items():
+        row(what, in_turn(ours, theirs), "`data-diff`, two threads", "at most 0.125")
 
 
 def _url(target: Target) -> str:

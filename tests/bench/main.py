@@ -174,19 +174,18 @@ def diff_beside_fingerprint(project: Project) -> None:
     with connect(target, read_only=False) as session:
         session.execute("UPDATE public.accounts SET abalance = abalance + 1 WHERE aid = %s", (ROWS // 2,))
 
-    def rows(*, full: bool) -> Callable[[], None]:
-        def act() -> None:
-            found = diff(project, None, tables=["accounts"], limit=10, progress=Quiet(), full=full).tables
-            assert [r.change for r in found[0].rows] == ["update"], found
+    def rows(full: bool) -> None:
+        found = diff(project, None, tables=["accounts"], limit=10, progress=Quiet(), full=full).tables
+        assert [r.change for r in found[0].rows] == ["update"], found
 
-        return act
-
-    rows(full=False)()  # makes the reference; the work that is measured begins with it
+    rows(full=False)  # makes the reference; the work that is measured begins with it
     command = [str(Path(sys.executable).with_name("ringfence")), "diff"]
     label = f"one changed row of `accounts`, {ROWS:,} rows"
-    ways = {f"{label}: `diff`, by the WAL": False, f"{label}: `diff --full`, every row read": True}
-    for what, full in ways.items():
-        data_diff.rows_beside_data_diff(project, rows(full=full), what)
+    ways = {
+        f"{label}: `diff`, by the WAL": lambda: rows(full=False),
+        f"{label}: `diff --full`, every row read": lambda: rows(full=True),
+    }
+    data_diff.rows_beside_data_diff(project, ways)
     beside = "one fingerprint of it, one session"
     with connect(target) as session, observe.open_snapshot(target) as snapshot:
         session.execute("SET max_parallel_workers_per_gather = 0")
@@ -196,8 +195,8 @@ def diff_beside_fingerprint(project: Project) -> None:
         def once() -> None:
             session.execute(whole).fetchone()
 
-        for what, full in ways.items():
-            row(what, in_turn(rows(full=full), once), beside, "at most 2.5")
+        for what, ours in ways.items():
+            row(what, in_turn(ours, once), beside, "at most 2.5")
         both = in_turn(lambda: program(command, project.settings.root), once)
         row(f"{label}: the command `ringfence diff`, all tables", both, beside, "at most 2.5")
     with connect(target, read_only=False) as session:
@@ -205,7 +204,7 @@ def diff_beside_fingerprint(project: Project) -> None:
     with connect(target) as session:
         session.execute("SET max_parallel_workers_per_gather = 0")
         what = f"{label}: `diff` after VACUUM FULL, every row of both databases read"
-        row(what, in_turn(rows(full=False), lambda: session.execute(whole).fetchone()), beside, "")
+        row(what, in_turn(lambda: rows(full=False), lambda: session.execute(whole).fetchone()), beside, "")
 
 
 if __name__ == "__main__":

@@ -170,18 +170,22 @@ def row_hashes(columns: Sequence[Column], seeds: Seeds, *, only: Collection[str]
         values = [replace(v, padded=False) for v in values]
     made: sql.Composed | None = None
     if any(v.computed or v.padded for v in values):
-        named: list[tuple[Fragment, str]] = [(v.fragment, f"v{i}") for i, v in enumerate(values)]
-        named += [(sql.SQL(_FILLED).format(v.fragment), f"filled{i}") for i, v in enumerate(values) if v.padded]
-        made = sql.SQL(", ").join(sql.SQL("{} AS {}").format(f, sql.Identifier(n)) for f, n in named)
-        fragments: list[Fragment] = [sql.SQL("__made.{}").format(sql.Identifier(f"v{i}")) for i in range(len(values))]
-        values = [
-            replace(v, filled=sql.SQL("__made.{}").format(sql.Identifier(f"filled{i}"))) if v.padded else v
-            for i, v in enumerate(values)
-        ]
-    else:
-        fragments = [v.fragment for v in values]
-    chosen = [(v, f) for c, v, f in zip(columns, values, fragments, strict=True) if only is None or c.name in only]
+        values, made = _made_once(values)
+    chosen = [v for c, v in zip(columns, values, strict=True) if only is None or c.name in only]
     return RowHashes(first=_chain(chosen, seeds.first, 0), second=_chain(chosen, seeds.second, 1), made=made)
+
+
+def _made_once(values: Sequence[_Value]) -> tuple[list[_Value], sql.Composed]:
+    """The same values as columns of a subquery, and its select list."""
+    names = [sql.Identifier(f"v{number}") for number in range(len(values))]
+    items = [sql.SQL("{} AS {}").format(v.fragment, name) for v, name in zip(values, names, strict=True)]
+    found = [replace(v, fragment=sql.SQL("__made.{}").format(n)) for v, n in zip(values, names, strict=True)]
+    for number, value in enumerate(values):
+        if value.padded:
+            name = sql.Identifier(f"filled{number}")
+            items.append(sql.SQL("{} AS {}").format(sql.SQL(_FILLED).format(value.fragment), name))
+            found[number] = replace(found[number], filled=sql.SQL("__made.{}").format(name))
+    return found, sql.SQL(", ").join(items)
 
 
 def rows_of(
@@ -277,11 +281,11 @@ def _value(column: Column) -> _Value:
     return _Value(kind="text", fragment=text, not_null=column.not_null, computed=True)
 
 
-def _chain(values: Sequence[tuple[_Value, Fragment]], seed: int, which: int) -> sql.Composed:
+def _chain(values: Sequence[_Value], seed: int, which: int) -> sql.Composed:
     """The row's hash from one seed: hashed columns by XOR, then the whole ones, up to 96 bits a round of F."""
-    numbered = [(value, fragment, _Secrets(seed, which, number)) for number, (value, fragment) in enumerate(values)]
+    numbered = [(value, _Secrets(seed, which, number)) for number, value in enumerate(values)]
     # A hashed column brings secrets of its own; adding the seed to them would cost a step for every row.
-    mixed = [_hashed(v, f, s) for v, f, s in numbered if not _KINDS[v.kind].whole] or [_literal(_signed(seed))]
+    mixed = [_hashed(v, s) for v, s in numbered if not _KINDS[v.kind].whole] or [_literal(_signed(seed))]
     chain = sql.SQL(" # ").join(mixed)
     narrow = [n for n in numbered if _KINDS[n[0].kind].whole == 32]
     rounds: list[tuple[list[_Numbered], list[_Numbered]]] = []
@@ -297,8 +301,8 @@ def _chain(values: Sequence[tuple[_Value, Fragment]], seed: int, which: int) -> 
 def _round(chain: sql.Composed, key: list[_Numbered], beside: list[_Numbered]) -> sql.Composed:
     """``F(key, chain # beside)``; ``beside`` fill 64 bits at most, so no two of them can make up for each other."""
     shift = len(beside) == 2
-    for value, fragment, secrets in beside:
-        number = _number(value, fragment)
+    for value, secrets in beside:
+        number = _number(value)
         if shift:
             # The upper half by one multiplication: a cast and a shift are two calls a row.
             number, shift = sql.SQL("({} * 4294967296::pg_catalog.int8)").format(number), False
@@ -308,21 +312,21 @@ def _round(chain: sql.Composed, key: list[_Numbered], beside: list[_Numbered]) -
             number = sql.SQL("coalesce({}, {})").format(number, secrets.literal("null"))
         chain = sql.SQL("{} # {}").format(chain, number)
     whole: sql.Composed = sql.SQL("0").format()
-    for value, fragment, secrets in key:
-        whole = _number(value, fragment)
+    for value, secrets in key:
+        whole = _number(value)
         if not value.not_null:
             whole = sql.SQL("coalesce({}, {})").format(whole, secrets.small())
     return sql.SQL("pg_catalog.hashint4extended({}, {})").format(whole, chain)
 
 
-def _number(value: _Value, fragment: Fragment) -> sql.Composed:
-    return sql.SQL(_KINDS[value.kind].step).format(v=fragment)
+def _number(value: _Value) -> sql.Composed:
+    return sql.SQL(_KINDS[value.kind].step).format(v=value.fragment)
 
 
-def _hashed(value: _Value, fragment: Fragment, secrets: _Secrets) -> sql.Composed:
+def _hashed(value: _Value, secrets: _Secrets) -> sql.Composed:
     kind = _KINDS[value.kind]
 
-    def fill(template: str, p: Fragment, v: Fragment = fragment) -> sql.Composed:
+    def fill(template: str, p: Fragment, v: Fragment = value.fragment) -> sql.Composed:
         return sql.SQL(template).format(
             v=v,
             p=p,
@@ -335,14 +339,15 @@ def _hashed(value: _Value, fragment: Fragment, secrets: _Secrets) -> sql.Compose
     seed: sql.Composed = secrets.literal("seed")
     if kind.mark is not None:
         seed = sql.SQL("({} # {})").format(seed, fill(kind.mark, seed))
-    hashed = fill(kind.step, seed)
-    if value.filled is not None:
-        # The hash of a blank is a constant, which the planner makes.
-        blank = fill(kind.step, seed, sql.SQL("''::pg_catalog.bpchar").format())
-        if not value.not_null:
-            blank = sql.SQL("CASE WHEN {} IS NULL THEN {} ELSE {} END").format(fragment, secrets.literal("null"), blank)
-        return sql.SQL("coalesce({}, {})").format(fill(kind.step, seed, value.filled), blank)
-    return hashed if value.not_null else sql.SQL("coalesce({}, {})").format(hashed, secrets.literal("null"))
+    null = secrets.literal("null")
+    if value.filled is None:
+        hashed = fill(kind.step, seed)
+        return hashed if value.not_null else sql.SQL("coalesce({}, {})").format(hashed, null)
+    # The hash of a blank is a constant, which the planner makes.
+    blank = fill(kind.step, seed, sql.SQL("''::pg_catalog.bpchar").format())
+    if not value.not_null:
+        blank = sql.SQL("CASE WHEN {} IS NULL THEN {} ELSE {} END").format(value.fragment, null, blank)
+    return sql.SQL("coalesce({}, {})").format(fill(kind.step, seed, value.filled), blank)
 
 
 @dataclass(frozen=True)
@@ -370,7 +375,7 @@ class _Secrets:
         return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big", signed=True)
 
 
-_Numbered = tuple[_Value, Fragment, _Secrets]
+_Numbered = tuple[_Value, _Secrets]
 
 
 def _literal(number: int) -> sql.Composed:

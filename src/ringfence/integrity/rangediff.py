@@ -26,7 +26,7 @@ from ringfence.integrity.expression import TABLE, Column
 from ringfence.integrity.fingerprint import Part
 from ringfence.integrity.model import RowChanges, Seeds, Sums, TableRanges
 from ringfence.integrity.rowpairs import (
-    ColumnChanges,
+    NO_COLUMN_CHANGES,
     Hashes,
     RowAt,
     RowChange,
@@ -51,6 +51,7 @@ _NEAR_BLOCKS = 1
 _SLACKS = (16, 256)
 """How far from where a range should lie in the reference, in blocks, deleted rows are looked for: first, and then."""
 _JOINED_BLOCKS = 8
+"""Places to look at that are this close are read as one: more rows than needed do no harm there."""
 _MOST_GUESSED = fingerprint.PIECE_BLOCKS
 _KEY_TYPES = frozenset(
     ("int2", "int4", "int8", "oid", "text", "varchar", "bpchar", "uuid", "date", "timestamp", "timestamptz")
@@ -77,7 +78,7 @@ class RangeComparison:
 
     def __init__(self, columns: tuple[Column, ...], key: tuple[str, ...], changes: Sequence[RowChange]) -> None:
         self.columns, self.key = columns, key
-        self.column_changes = ColumnChanges(dropped=(), added=(), changed=())
+        self.column_changes = NO_COLUMN_CHANGES
         self._changes = changes
 
     def changes(self) -> Iterator[RowChange]:
@@ -138,7 +139,7 @@ class _Search:
         if max(wanted[0], now[0]) > min(MOST_ROWS, max(FEW_ROWS, total // _SHARE)):
             return None
         size = self._baseline.range_blocks
-        new = self._rows(self._after, [(n * size, (n + 1) * size) for n in exact])
+        new = self._rows(self._after, _joined(((n * size, (n + 1) * size) for n in exact), gap=0))
         if _sums(k.row for k in new) != now:
             raise QueryError(f"the rows of {self._after.table.name.name} do not add up to their own digest")
         old = {row.place: row for _, row in self._looked_up(self._pristine, [k.key for k in new])}
@@ -170,7 +171,9 @@ class _Search:
             return None
         near = [(b - _NEAR_BLOCKS, b + _NEAR_BLOCKS + 1) for b in {_block(place) for place in old}]
         for guess in (near, *([*near, *self._expected(exact, slack)] for slack in _SLACKS)):
-            areas = _joined(guess, self._pristine.table.blocks)
+            end = self._pristine.table.blocks
+            within = ((max(0, first), min(last, end)) for first, last in guess if first < end and last > 0)
+            areas = _joined(within, gap=_JOINED_BLOCKS)
             if not areas or sum(end - start for start, end in areas) > _MOST_GUESSED:
                 continue
             found = self._rows(self._pristine, areas, most=MOST_ROWS)
@@ -201,7 +204,7 @@ class _Search:
         """
         names = [name for name, _ in self._key]
         found: list[_Keyed] = []
-        for area in _joined(areas, None):
+        for area in areas:
             if most is not None and len(found) > most:
                 break
             query = self._hashes.query(side.table.name, blocks=area, texts=names)
@@ -285,15 +288,10 @@ def _block(place: str) -> int:
     return int(place[1:].partition(",")[0])
 
 
-def _joined(areas: Iterable[tuple[int, int]], end: int | None) -> list[tuple[int, int]]:
-    """Ranges of blocks in order, none below 0 or above ``end``, those that nearly touch made one where ``end`` is given
-    (then they are guesses, and more of them does no harm)."""
+def _joined(areas: Iterable[tuple[int, int]], *, gap: int) -> list[tuple[int, int]]:
+    """Ranges of blocks in order, those made one that touch or are at most ``gap`` blocks apart."""
     joined: list[tuple[int, int]] = []
-    gap = 0 if end is None else _JOINED_BLOCKS
-    for start, stop in sorted(areas):
-        first, last = max(0, start), stop if end is None else min(stop, end)
-        if first >= last:
-            continue
+    for first, last in sorted(areas):
         if joined and first <= joined[-1][1] + gap:
             joined[-1] = (joined[-1][0], max(joined[-1][1], last))
         else:

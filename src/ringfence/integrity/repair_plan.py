@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from ringfence.errors import RestoreError
-from ringfence.integrity import repair
+from ringfence.integrity import ranges, repair
 from ringfence.integrity.model import TableDigest, TableName
 from ringfence.integrity.repair import Act, Firing, ForeignKey, Reading, RowAct, TableFacts
 from ringfence.integrity.rowpairs import RowChange, RowsCompared, Side, key_columns
@@ -24,7 +24,6 @@ from ringfence.redact import one_line
 
 MOST_ROWS = 1_000_000
 _PACKAGE = "ringfence.integrity"
-_MASK = (1 << 64) - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,15 +185,10 @@ def read_foreign_keys(connection: Connection, oids: Sequence[int]) -> tuple[Fore
 
 def with_rows(baseline: TableDigest, staying: Sequence[RowChange]) -> TableDigest:
     """The fingerprint of the baseline's rows and of rows that stay besides."""
-    first, second = int(baseline.fingerprint[:16], 16), int(baseline.fingerprint[16:], 16)
-    for one in staying:
-        assert one.after is not None
-        first, second = first + one.after.row[0], second + one.after.row[1]
-    return TableDigest(
-        table=baseline.table,
-        rows=baseline.rows + len(staying),
-        fingerprint=f"{first & _MASK:016x}{second & _MASK:016x}",
-    )
+    old = (baseline.rows, int(baseline.fingerprint[:16], 16), int(baseline.fingerprint[16:], 16))
+    new = [(1, *one.after.row) for one in staying if one.after is not None]
+    assert len(new) == len(staying)
+    return ranges.table_digest(baseline.table, ranges.add([old, *new]))
 
 
 def _readings(plan: TablePlan, places: Sequence[str]) -> list[Reading]:

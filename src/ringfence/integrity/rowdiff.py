@@ -10,7 +10,7 @@ each with the place (``ctid``) where the row lies in the snapshot. Only rows tha
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TypeVar
@@ -20,6 +20,7 @@ from psycopg import sql
 
 from ringfence.integrity.expression import TABLE, row_hashes, rows_of
 from ringfence.integrity.model import RowChanges, Seeds, Sums
+from ringfence.integrity.ranges import NO_ROWS, add
 from ringfence.integrity.rowpairs import (
     Hashes,
     RowAt,
@@ -112,14 +113,14 @@ class RowComparison:
         bits = 0 if self._ranges else min(bits, MOST_BUCKETS.bit_length() - 1)
         self._part = _Part(ranges=self._ranges, bits=bits, within=None)
         old, new = self._both(lambda side: self._buckets(side, self._part))
-        self.before, self.after = _total(old.values()), _total(new.values())
+        self.before, self.after = add(old.values()), add(new.values())
         self._sums = old, new
 
     def changes(self) -> Iterator[RowChange]:
         """Every row that differs, in groups of keys; the order of the rows is not theirs in any index."""
         part, (old, new) = self._part, self._sums
         differing = _differing(old, new)
-        if sum(max(old.get(b, _NONE)[0], new.get(b, _NONE)[0]) for b in differing) > REFINE_ABOVE_ROWS:
+        if sum(max(old.get(b, NO_ROWS)[0], new.get(b, NO_ROWS)[0]) for b in differing) > REFINE_ABOVE_ROWS:
             within = tuple(differing)
             part = _Part(ranges=part.ranges, bits=_REFINED_BITS, within=within if part.ranges else None)
             old, new = self._both(lambda side: self._buckets(side, part))
@@ -216,9 +217,6 @@ class RowComparison:
                 raise
 
 
-_NONE: Sums = (0, 0, 0)
-
-
 def _bounds(side: Side, column: str) -> tuple[int, int] | None:
     name = side.table.name
     query = sql.SQL("SELECT pg_catalog.min({c}), pg_catalog.max({c}) FROM ONLY {t}").format(
@@ -237,13 +235,6 @@ def _int8(number: int) -> sql.Composed:
     return sql.SQL("{}::pg_catalog.int8").format(sql.Literal(str(number)))
 
 
-def _total(sums: Iterable[Sums]) -> Sums:
-    rows = first = second = 0
-    for n, one, two in sums:
-        rows, first, second = rows + n, first + one, second + two
-    return rows, first, second
-
-
 def _differing(old: dict[int, Sums], new: dict[int, Sums]) -> list[int]:
     return sorted(b for b in old.keys() | new.keys() if old.get(b) != new.get(b))
 
@@ -253,7 +244,7 @@ def _groups(differing: Sequence[int], old: dict[int, Sums], new: dict[int, Sums]
     group: list[int] = []
     size = 0
     for bucket in differing:
-        rows = max(old.get(bucket, _NONE)[0], new.get(bucket, _NONE)[0])
+        rows = max(old.get(bucket, NO_ROWS)[0], new.get(bucket, NO_ROWS)[0])
         if group and size + rows > ROWS_AT_A_TIME:
             yield group
             group, size = [], 0

@@ -6,7 +6,8 @@ says that they are the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -43,6 +44,9 @@ class ColumnChanges:
 
     def __bool__(self) -> bool:
         return bool(self.dropped or self.added or self.changed)
+
+
+NO_COLUMN_CHANGES = ColumnChanges(dropped=(), added=(), changed=())
 
 
 class RowAt(NamedTuple):
@@ -131,10 +135,14 @@ class RowsCompared(Protocol):
 
 def count_changes(changes: Iterable[RowChange]) -> RowChanges:
     """How many rows came, changed and went."""
-    counts: dict[Change, int] = {"insert": 0, "update": 0, "delete": 0}
-    for one in changes:
-        counts[one.change] += 1
-    return RowChanges(inserted=counts["insert"], updated=counts["update"], deleted=counts["delete"])
+    return row_changes(Counter(one.change for one in changes))
+
+
+def row_changes(counts: Mapping[Change, int]) -> RowChanges:
+    """How many rows came, changed and went, from numbers by the word for it; a word that is missing is none."""
+    return RowChanges(
+        inserted=counts.get("insert", 0), updated=counts.get("update", 0), deleted=counts.get("delete", 0)
+    )
 
 
 def common_columns(before: Table, after: Table) -> tuple[tuple[Column, ...], ColumnChanges]:

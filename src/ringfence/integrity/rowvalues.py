@@ -7,6 +7,7 @@ scale of a number would be lost.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,13 +16,20 @@ import psycopg
 from psycopg import sql
 
 from ringfence.integrity.model import RowChanges, TableName
-from ringfence.integrity.rowpairs import Change, ColumnChanges, RowChange, RowsCompared, Side
+from ringfence.integrity.rowpairs import (
+    NO_COLUMN_CHANGES,
+    Change,
+    ColumnChanges,
+    RowChange,
+    RowsCompared,
+    Side,
+    row_changes,
+)
 from ringfence.postgres.connection import QueryError, error_text
 from ringfence.wording import counted
 
 ROWS_AT_ONCE = 500
 _NUMBERS = frozenset({"int2", "int4", "int8", "oid"})
-_NO_COLUMNS = ColumnChanges(dropped=(), added=(), changed=())
 
 Values = Mapping[str, str | None]
 """The text of each column's value by the column's name; None for NULL."""
@@ -66,7 +74,7 @@ class TableDifference:
 
 def read_difference(comparison: RowsCompared, before: Side, after: Side, *, limit: int) -> TableDifference:
     """Count all rows that differ and fetch the values of the first ``limit``. Raises QueryError."""
-    counts: dict[Change, int] = {"insert": 0, "update": 0, "delete": 0}
+    counts: Counter[Change] = Counter()
     chosen: list[RowChange] = []
     for one in comparison.changes():
         counts[one.change] += 1
@@ -82,7 +90,7 @@ def read_difference(comparison: RowsCompared, before: Side, after: Side, *, limi
         key=comparison.key,
         types=types,
         column_changes=comparison.column_changes,
-        counts=_row_changes(counts),
+        counts=row_changes(counts),
         rows=tuple(rows),
     )
 
@@ -96,14 +104,13 @@ def read_whole(side: Side, *, created: bool, rows: int, key: tuple[str, ...], li
     )
     found = [dict(zip(columns, row[1:], strict=True)) for row in texts(side, query)]
     change: Change = "insert" if created else "delete"
-    counts: dict[Change, int] = {"insert": 0, "update": 0, "delete": 0, change: rows}
     return TableDifference(
         table=name,
         status="created" if created else "dropped",
         key=key,
         types={c.name: c.type for c in side.table.columns},
-        column_changes=_NO_COLUMNS,
-        counts=_row_changes(counts),
+        column_changes=NO_COLUMN_CHANGES,
+        counts=row_changes({change: rows}),
         rows=tuple(
             RowDifference(change=change, before=None if created else row, after=row if created else None)
             for row in found
@@ -175,10 +182,6 @@ def texts(side: Side, query: sql.Composed) -> Iterator[tuple[str | None, ...]]:
     for number in range(result.ntuples):
         values = (result.get_value(number, column) for column in range(result.nfields))
         yield tuple(None if v is None else v.decode("utf-8", "surrogateescape") for v in values)
-
-
-def _row_changes(counts: Mapping[Change, int]) -> RowChanges:
-    return RowChanges(inserted=counts["insert"], updated=counts["update"], deleted=counts["delete"])
 
 
 def _sort_key(row: RowDifference, columns: Sequence[str], types: Mapping[str, str | None]) -> tuple[Any, ...]:

@@ -90,13 +90,14 @@ def rows_since(
             raise WalError("it was asked for")
         touched = _touched(snapshot, before, state, readers)
     except WalError as error:
-        whole = dict.fromkeys((t.name for t in snapshot.tables), error.message)
-        digests, changed = _digest_plan(snapshot, before, Plan(whole=whole, ranges={}), load, on_digest)
-        said = f"every row was read again: {error.message}"
-        return RowsSince(tables=digests, changed=changed, proof="fingerprint", reasons=(said,))
-    plan = wal_proof.plan(before, snapshot.tables, touched)
+        proof: Proof = "fingerprint"
+        plan = Plan(whole=dict.fromkeys((t.name for t in snapshot.tables), error.message), ranges={})
+        reasons: tuple[str, ...] = (f"every row was read again: {error.message}",)
+    else:
+        proof, plan = "wal", wal_proof.plan(before, snapshot.tables, touched)
+        reasons = _reasons(plan, touched)
     digests, changed = _digest_plan(snapshot, before, plan, load, on_digest)
-    return RowsSince(tables=digests, changed=changed, proof="wal", reasons=_reasons(plan, touched))
+    return RowsSince(tables=digests, changed=changed, proof=proof, reasons=reasons)
 
 
 def _touched(snapshot: Snapshot, before: Observation, state: State, readers: Sequence[WalReader]) -> Touched:

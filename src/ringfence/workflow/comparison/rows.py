@@ -10,10 +10,9 @@ from psycopg import sql
 
 from ringfence.backup.model import Entry
 from ringfence.errors import RestoreError
-from ringfence.integrity import observe
-from ringfence.integrity.expression import digest_query
+from ringfence.integrity import fingerprint, observe, ranges
 from ringfence.integrity.fingerprint import Table
-from ringfence.integrity.model import Observation, Sums, TableDigest, TableName
+from ringfence.integrity.model import Observation, TableName
 from ringfence.integrity.observe import Snapshot
 from ringfence.integrity.rangediff import compare_ranges
 from ringfence.integrity.rowdiff import RowComparison
@@ -25,7 +24,6 @@ from ringfence.workflow.backups import reference, testserver
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
 
-_MASK = (1 << 64) - 1
 _T = TypeVar("_T")
 
 
@@ -76,9 +74,9 @@ def compare(before: Observation, pristine: Side, after: Side, changed: Changed) 
     refused.
     """
     name = after.table.name
-    ranges = next((r for r in before.ranges if r.table == name), None)
-    if name in changed and ranges is not None:
-        near = compare_ranges(ranges, before.seeds, pristine, after, changed[name])
+    baseline = next((r for r in before.ranges if r.table == name), None)
+    if name in changed and baseline is not None:
+        near = compare_ranges(baseline, before.seeds, pristine, after, changed[name])
         if near is not None:
             return near
     found = RowComparison(pristine, after, before.seeds)
@@ -108,13 +106,10 @@ def require_baseline(before: Observation, pristine: Side, found: RowComparison |
     name = pristine.table.name
     wanted = next((d for d in before.tables if d.table == name), None)
     if found is None or found.column_changes:
-        query = digest_query(name.schema, name.name, pristine.table.columns, before.seeds, blocks=None)
-        row = pristine.connection.execute(query).fetchone()
-        assert row is not None
-        sums: Sums = (int(row[0]), int(row[1]), int(row[2]))
+        digest = fingerprint.digest_table(pristine.connection, pristine.table, before.seeds)
     else:
-        sums = found.before
-    if wanted is None or digest(name, sums) != wanted:
+        digest = ranges.table_digest(name, found.before)
+    if wanted is None or digest != wanted:
         raise ReferenceTouchedError(
             f"the reference's own rows of {one_line(name.name)} are not those of the baseline",
             hint="somebody writes to the reference on the test server while it is used",
@@ -126,12 +121,6 @@ def count(side: Side) -> int:
     name = side.table.name
     query = sql.SQL("SELECT pg_catalog.count(*) FROM ONLY {}").format(sql.Identifier(name.schema, name.name))
     return int(one_value(side.connection, query))
-
-
-def digest(name: TableName, sums: Sums) -> TableDigest:
-    """Sums of hashes as a fingerprint."""
-    rows, first, second = sums
-    return TableDigest(table=name, rows=rows, fingerprint=f"{first & _MASK:016x}{second & _MASK:016x}")
 
 
 def by_name(tables: Sequence[Table]) -> dict[TableName, Table]:

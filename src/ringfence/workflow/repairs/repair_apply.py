@@ -11,8 +11,7 @@ from psycopg import sql
 from ringfence.errors import HaltError, RestoreError
 from ringfence.integrity import fingerprint, repair
 from ringfence.integrity.compare import table_text
-from ringfence.integrity.expression import digest_query
-from ringfence.integrity.model import Observation, TableDigest, TableName
+from ringfence.integrity.model import Observation, TableName
 from ringfence.integrity.observe import Snapshot
 from ringfence.integrity.repair import ForeignKey
 from ringfence.integrity.repair_plan import Step, TablePlan, single_steps, steps, with_rows
@@ -20,7 +19,6 @@ from ringfence.postgres import queries
 from ringfence.postgres.connection import Connection, error_text
 from ringfence.redact import one_line
 from ringfence.wording import counted
-from ringfence.workflow.comparison import rows
 from ringfence.workflow.progress import Progress
 from ringfence.workflow.project import Project
 from ringfence.workflow.repairs.repair_plan import RepairPlan, lock_statement, make_plan
@@ -180,10 +178,7 @@ class _Transaction:
         for number, (name, plan) in enumerate(self.plans.items()):
             progress.advance("reading back", number, len(self.plans))
             wanted = with_rows(baseline[name], tuple(self.staying[name].values()))
-            query = digest_query(name.schema, name.name, plan.after.table.columns, self.before.seeds, blocks=None)
-            row = self.connection.execute(query).fetchone()
-            assert row is not None
-            found: TableDigest = rows.digest(name, (int(row[0]), int(row[1]), int(row[2])))
+            found = fingerprint.digest_table(self.connection, plan.after.table, self.before.seeds)
             if found != wanted:
                 raise RestoreError(
                     f"table {table_text(name)} would not be what it was "
