@@ -25,6 +25,8 @@ if __name__ == "__main__":  # -I -S leave the product off the path; its own file
 from ringfence.sandbox import tries
 
 Try = Callable[[], object]
+_WAIT_S = 15
+"""For one attempt; one that hangs longer is left behind, and prints nothing."""
 _KERNEL_FILES = (
     *("/proc/sys/kernel/core_pattern", "/proc/sys/kernel/modprobe", "/proc/sys/vm/drop_caches", "/proc/sysrq-trigger"),
     *("/sys/kernel/uevent_helper", "/sys/kernel/mm/ksm/run", "/sys/power/state", "/sys/fs/cgroup/cgroup.procs"),
@@ -75,9 +77,6 @@ def _files(targets: dict[str, Any]) -> dict[str, Try]:
         found[f"write {name}"] = partial(tries.write, path)
     for name, path in targets["protected"].items():
         found[f"write {name}"] = partial(tries.write, path)
-        found[f"replace {name}"] = partial(tries.replace, path)
-    for name, path in targets["immovable"].items():
-        found[f"replace {name}"] = partial(tries.replace, path)
     worktree, secret = targets["worktree"], targets["secret_file"]
     found |= {
         "symbolic link to a secret": lambda: tries.through_link(worktree, secret, hard=False),
@@ -92,6 +91,12 @@ def _files(targets: dict[str, Any]) -> dict[str, Try]:
         "open a file by its handle": lambda: tries.call("open_by_handle_at", -100, ctypes.create_string_buffer(16), 0),
     }
     return found
+
+
+def _moves(targets: dict[str, Any]) -> dict[str, Try]:
+    """What moves a file or a directory away for a moment, where other attempts may look for something just then."""
+    paths = targets["protected"] | targets["immovable"]
+    return {f"replace {name}": partial(tries.replace, path) for name, path in paths.items()}
 
 
 def _processes(targets: dict[str, Any]) -> dict[str, Try]:
@@ -145,7 +150,7 @@ def _controls(targets: dict[str, Any]) -> dict[str, Try]:
 
 
 def main(arguments: list[str]) -> None:
-    """Make every attempt, side by side, and print what became of it."""
+    """Make every attempt, side by side but for moves, and print what became of it."""
     targets = json.loads(arguments[0])
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     printing = threading.Lock()
@@ -163,21 +168,28 @@ def main(arguments: list[str]) -> None:
             line = {"name": name, "control": control, "reached": reached, "detail": detail[:160]}
             os.write(1, json.dumps(line).encode() + b"\n")
 
-    waiting = []
-    for control, group in (
-        (True, _controls(targets)),
-        (False, _network(targets)),
-        (False, _files(targets)),
-        (False, _processes(targets)),
-        (False, _programs(targets)),
-    ):
-        for name, act in group.items():
-            thread = threading.Thread(target=attempt, args=(name, control, act), daemon=True)
-            waiting.append(thread)
-            thread.start()
+    def start(name: str, control: bool, act: Try) -> threading.Thread:
+        thread = threading.Thread(target=attempt, args=(name, control, act), daemon=True)
+        thread.start()
+        return thread
+
+    waiting = [
+        start(name, control, act)
+        for control, group in (
+            (True, _controls(targets)),
+            (False, _network(targets)),
+            (False, _files(targets)),
+            (False, _processes(targets)),
+            (False, _programs(targets)),
+        )
+        for name, act in group.items()
+    ]
     for thread in waiting:
-        thread.join(15)
-    os.write(1, json.dumps({"attempted": len(waiting)}).encode() + b"\n")
+        thread.join(_WAIT_S)
+    moves = _moves(targets)
+    for name, act in moves.items():
+        start(name, False, act).join(_WAIT_S)
+    os.write(1, json.dumps({"attempted": len(waiting) + len(moves)}).encode() + b"\n")
 
 
 if __name__ == "__main__":
